@@ -1,0 +1,92 @@
+package mailbox
+
+import (
+	"errors"
+	"fmt"
+)
+
+// A ScanRequest asks one side about one mailbox.
+type ScanRequest struct {
+	Name Name
+	// Since is the cursor of the last run that finished; zero asks for everything.
+	Since Cursor
+	// Known holds the IDs of this side that the ledger has, whether both sides have the message or not.
+	Known Known
+	// Identify asks for the Content of new messages as far as the side can tell it in the same round trip: on IMAP
+	// the Message-ID.
+	Identify bool
+}
+
+// Known is the set of IDs that the ledger has of one side of one mailbox.
+type Known interface {
+	Len() int
+	Has(id ID) bool
+}
+
+// A Place names one message of one side.
+type Place struct {
+	Mailbox Name
+	ID      ID
+}
+
+// A FlagChange is relative, so that it may be repeated without harm.
+type FlagChange struct {
+	ID        ID
+	Add, Take Flags
+}
+
+// A Doomed message is one to be removed or moved away, with what tells it from another message that got its ID.
+type Doomed struct {
+	ID        ID
+	Size      int64 // octets, as this side reported them; 0 if unknown
+	MessageID string
+	Pair      Pair
+}
+
+// Stored tells what became of a message that was added to a mailbox.
+type Stored struct {
+	Source  ID      // the ID that the message had where it came from
+	ID      ID      // its ID here; zero if it was stored, but this side could not tell under which ID
+	Content Content // of the bytes that were added; zero if they were not read
+}
+
+// Errors of a side that the engine acts on.
+var (
+	// ErrNotEmpty means that a mailbox holds messages or other mailboxes.
+	ErrNotEmpty = errors.New("mailbox is not empty")
+	// ErrCannotLink means that two places cannot share one copy of a message.
+	ErrCannotLink = errors.New("cannot link")
+	// ErrNoMailbox means that a mailbox does not exist.
+	ErrNoMailbox = errors.New("no such mailbox")
+	// ErrUIDValidity means that a mailbox started anew, so that nothing known about its IDs still holds.
+	ErrUIDValidity = errors.New("UIDVALIDITY changed")
+	// ErrTemporary marks what may go well later: a cut line, a server that is busy, a limit that was reached.
+	ErrTemporary = errors.New("temporary failure")
+	// ErrAuth means that the server refused the login.
+	ErrAuth = errors.New("login refused")
+)
+
+// A MessageError concerns one message: the run goes on without it.
+type MessageError struct {
+	Mailbox Name
+	ID      ID
+	Err     error
+}
+
+func (e *MessageError) Error() string {
+	return fmt.Sprintf("mailbox %q, message %s: %v", string(e.Mailbox), e.ID, e.Err)
+}
+
+// Unwrap returns the reason.
+func (e *MessageError) Unwrap() error { return e.Err }
+
+// A MailboxError concerns one mailbox: the run goes on with the others.
+type MailboxError struct {
+	Mailbox Name
+	Err     error
+}
+
+func (e *MailboxError) Error() string { return fmt.Sprintf("mailbox %q: %v", string(e.Mailbox), e.Err) }
+
+// Unwrap returns the reason.
+func (e *MailboxError) Unwrap() error { return e.Err }
