@@ -32,6 +32,7 @@ type Message struct {
 	Size         int64     // octets of the canonical form as that side reports them; 0 if it did not say
 	InternalDate time.Time // to the second; zero if that side did not say
 	Content      Content   // what is known of the content; its Digest is zero until the bytes were read
+	Generation   string    // of ID where it comes from: IDs of another generation name other messages; on IMAP the UIDVALIDITY
 	Origin       ID        // in a Maildir: the far ID from which this very file was once downloaded, proven by content
 }
 
@@ -94,6 +95,8 @@ const RoleTrash Role = "Trash"
 type Scan struct {
 	// Cursor describes the moment just before the look. It may be stored once everything below it is.
 	Cursor Cursor
+	// Generation of the IDs: on IMAP the UIDVALIDITY in decimal, in a Maildir empty.
+	Generation string
 	// Full means that Present lists every message; otherwise it holds the new ones and those whose flags may differ.
 	Full    bool
 	Present []Message

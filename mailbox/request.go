@@ -12,6 +12,8 @@ type ScanRequest struct {
 	Since Cursor
 	// Known holds the IDs of this side that the ledger has, whether both sides have the message or not.
 	Known Known
+	// Generation of the other side's IDs, if known: a Maildir needs it to tell from a file's name what it once was.
+	Generation string
 	// Identify asks for the Content of new messages as far as the side can tell it in the same round trip: on IMAP
 	// the Message-ID.
 	Identify bool

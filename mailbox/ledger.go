@@ -1,0 +1,56 @@
+package mailbox
+
+import "time"
+
+// A Twin is one mailbox as both sides have it.
+type Twin struct {
+	Name      Name
+	Far, Near Half
+	Pairs     int // how many pairs the ledger has of it, those with one side too
+	Open      int // how many of them wait for something, so that the mailbox is looked at in every run
+	Synced    time.Time
+}
+
+// A Half is one side of a Twin.
+type Half struct {
+	Cursor   Cursor
+	Identity string
+}
+
+// Located is a pair and the mailbox it belongs to.
+type Located struct {
+	Mailbox Name
+	Pair
+}
+
+// An Intent says that a message of the near side is about to be stored on the far side, so that a run that finds it
+// can tell whether that was done.
+type Intent struct {
+	Near      ID
+	Digest    Digest
+	MessageID string
+	Size      int64
+	Attempts  int // how often the upload was begun and its end never seen
+}
+
+// An Update is a set of changes to one mailbox of the ledger that belong together.
+type Update struct {
+	Mailbox Name
+	// Reset forgets all pairs, cursors and intents first.
+	Reset bool
+	// Put replaces the pair of the same Far (or, with no Far, of the same Near).
+	Put []Pair
+	// Drop forgets pairs, named like Put's.
+	Drop []Pair
+	// Far and Near, if not nil, replace what is known of that side.
+	Far, Near *Half
+	// Begin and End add and remove intents, by Near.
+	Begin []Intent
+	End   []ID
+	// Rename gives the mailbox, with its pairs, another name.
+	Rename Name
+	// Forget drops the mailbox and all that belongs to it.
+	Forget bool
+	// Synced, if not zero, is when the mailbox was last seen in agreement.
+	Synced time.Time
+}
