@@ -1,0 +1,261 @@
+package syncer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"mailtwin/mailbox"
+)
+
+// apply carries the plan out, phase by phase over the whole account: what adds a copy comes before what takes one
+// away. Each phase records what it did before the next begins.
+func (r *run) apply(ctx context.Context, v *view, jobs []*job) error {
+	a := &applier{run: r, view: v, jobs: map[mailbox.Name]*job{}}
+	for _, j := range jobs {
+		a.jobs[j.name] = j
+	}
+	if err := a.create(ctx, jobs); err != nil {
+		return err
+	}
+	if err := a.every(ctx, jobs, a.agree); err != nil {
+		return err
+	}
+	if err := a.every(ctx, jobs, a.relocate); err != nil {
+		return err
+	}
+	if err := a.transfer(ctx, jobs); err != nil {
+		return err
+	}
+	if err := a.every(ctx, jobs, a.remove); err != nil {
+		return err
+	}
+	if err := a.every(ctx, jobs, a.deleteMailbox); err != nil {
+		return err
+	}
+	return a.finish(ctx, jobs)
+}
+
+type applier struct {
+	*run
+	view *view
+	jobs map[mailbox.Name]*job
+}
+
+// every does one phase for all mailboxes. What concerns one mailbox alone does not end the run.
+func (a *applier) every(ctx context.Context, jobs []*job, do func(context.Context, *job) error) error {
+	return a.each(ctx, jobs, func(ctx context.Context, j *job) error {
+		if j.failed[Far] || j.failed[Near] {
+			return nil
+		}
+		return a.tolerate(j, do(ctx, j))
+	})
+}
+
+// tolerate turns an error that concerns one mailbox into a problem, and leaves its cursors where they are.
+func (a *applier) tolerate(j *job, err error) error {
+	var one *mailbox.MailboxError
+	switch {
+	case err == nil:
+		return nil
+	case errors.As(err, &one), errors.Is(err, mailbox.ErrNoMailbox), errors.Is(err, mailbox.ErrUIDValidity):
+		if one == nil {
+			err = &mailbox.MailboxError{Mailbox: j.name, Err: err}
+		}
+		a.problem(err)
+		a.soil(j.name, Far)
+		a.soil(j.name, Near)
+		return nil
+	}
+	return fmt.Errorf("mailbox %q: %w", string(j.name), err)
+}
+
+// soil notes that something on a side of a mailbox was left undone.
+func (r *run) soilJob(j *job, side Side) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	j.dirty[side] = true
+}
+
+func (a *applier) soil(name mailbox.Name, side Side) {
+	if j := a.jobs[name]; j != nil {
+		a.soilJob(j, side)
+	}
+}
+
+// create makes the mailboxes that one side lacks, parents first, and forgets what a new start of the far side made
+// void.
+func (a *applier) create(ctx context.Context, jobs []*job) error {
+	for _, j := range jobs {
+		if j.failed[Far] || j.failed[Near] {
+			continue
+		}
+		if j.reset {
+			if err := a.ledger.Commit(ctx, mailbox.Update{Mailbox: j.name, Reset: true}); err != nil {
+				return err
+			}
+		}
+		for _, side := range []Side{Far, Near} {
+			if !j.creates(side) {
+				continue
+			}
+			if err := a.createOn(ctx, j, side); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (a *applier) createOn(ctx context.Context, j *job, side Side) error {
+	if side == Far {
+		a.touch(j.name)
+	}
+	if err := a.side[side].Create(ctx, j.name); err != nil {
+		j.failed[side] = true
+		return a.tolerate(j, fmt.Errorf("create it on the %s side: %w", side, err))
+	}
+	j.created[side] = true
+	j.half[side] = mailbox.Half{}
+	a.count(j.name, func(c *Counts) { c.Created[side] = true })
+	return nil
+}
+
+// chunk is how many messages one command, and one commit of the ledger, is about.
+const chunk = 500
+
+// agree brings the flags of known and adopted messages in line.
+func (a *applier) agree(ctx context.Context, j *job) error {
+	for part := range slices.Chunk(j.steps.Agree, chunk) {
+		if err := a.settle(ctx, j, part); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// settle sets the flags of agreements on both sides and records them.
+func (a *applier) settle(ctx context.Context, j *job, agreements []Agreement) error {
+	failed := map[int]bool{}
+	for _, side := range []Side{Far, Near} {
+		if err := a.setFlags(ctx, j, side, agreements, failed); err != nil {
+			return err
+		}
+	}
+	updates := map[mailbox.Name]*mailbox.Update{}
+	update := func(name mailbox.Name) *mailbox.Update {
+		if updates[name] == nil {
+			updates[name] = &mailbox.Update{Mailbox: name}
+		}
+		return updates[name]
+	}
+	for i, g := range agreements {
+		if failed[i] {
+			continue
+		}
+		if g.Drop != nil && g.Keep {
+			update(g.Drop.Mailbox).Put = append(update(g.Drop.Mailbox).Put, keep(g.Drop.Pair))
+		} else if g.Drop != nil {
+			update(g.Drop.Mailbox).Drop = append(update(g.Drop.Mailbox).Drop, g.Drop.Pair)
+		}
+		update(j.name).Put = append(update(j.name).Put, g.Pair)
+		if g.New {
+			update(j.name).End = append(update(j.name).End, g.Pair.Near)
+		}
+		a.count(j.name, func(c *Counts) { c.agreed(g) })
+	}
+	return a.commit(ctx, updates)
+}
+
+func (a *applier) commit(ctx context.Context, updates map[mailbox.Name]*mailbox.Update) error {
+	all := make([]mailbox.Update, 0, len(updates))
+	for _, u := range updates {
+		all = append(all, *u)
+	}
+	if len(all) == 0 {
+		return nil
+	}
+	return a.ledger.Commit(ctx, all...)
+}
+
+// keep is the record of a message that only the far side has, and keeps.
+func keep(pair mailbox.Pair) mailbox.Pair {
+	pair.Near, pair.Parked = "", mailbox.Kept
+	return pair
+}
+
+// setFlags changes the flags of one side and notes in failed the agreements for which that went wrong.
+func (a *applier) setFlags(ctx context.Context, j *job, side Side, agreements []Agreement, failed map[int]bool) error {
+	var changes []mailbox.FlagChange
+	index := map[mailbox.ID]int{}
+	for i, g := range agreements {
+		if g.changes(side) && g.Flags[side].ID != "" {
+			index[g.Flags[side].ID] = i
+			changes = append(changes, g.Flags[side])
+		}
+	}
+	if len(changes) == 0 {
+		return nil
+	}
+	if side == Far {
+		a.touch(j.name)
+	}
+	return a.side[side].SetFlags(ctx, j.name, changes, func(id mailbox.ID, err error) {
+		failed[index[id]] = true
+		a.leave(j, side, id, fmt.Errorf("set flags: %w", err))
+		a.soilJob(j, side.Other())
+	})
+}
+
+// deleteMailbox removes a mailbox from a side because the other side removed it. One that holds something after all
+// stays, and last forgets it, so that the next run takes it for new.
+func (a *applier) deleteMailbox(ctx context.Context, j *job) error {
+	if j.missing[Far] && j.missing[Near] {
+		j.forgotten = true
+		return a.ledger.Commit(ctx, mailbox.Update{Mailbox: j.name, Forget: true})
+	}
+	for _, side := range []Side{Far, Near} {
+		if !j.deletes(side) || j.dirty[Far] || j.dirty[Near] || (side == Far && (a.opts.DeleteRemote == Never || j.kept)) {
+			continue
+		}
+		if side == Far {
+			a.touch(j.name)
+		}
+		err := a.side[side].Delete(ctx, j.name)
+		if err != nil && !errors.Is(err, mailbox.ErrNotEmpty) {
+			return fmt.Errorf("remove the mailbox on the %s side: %w", side, err)
+		}
+		if err == nil {
+			a.count(j.name, func(c *Counts) { c.Deleted[side] = true })
+		}
+		j.forgotten = true
+		return a.ledger.Commit(ctx, mailbox.Update{Mailbox: j.name, Forget: true})
+	}
+	return nil
+}
+
+// finish advances the cursors of all mailboxes below which nothing was left undone.
+func (a *applier) finish(ctx context.Context, jobs []*job) error {
+	var updates []mailbox.Update
+	for _, j := range jobs {
+		if j.forgotten || j.failed[Far] || j.failed[Near] {
+			continue
+		}
+		u := mailbox.Update{Mailbox: j.name}
+		if (j.scanned[Far] || j.created[Far]) && !j.dirty[Far] {
+			u.Far = &j.half[Far]
+		}
+		if (j.scanned[Near] || j.created[Near]) && !j.dirty[Near] {
+			u.Near = &j.half[Near]
+		}
+		if !j.dirty[Far] && !j.dirty[Near] {
+			u.Synced = a.opts.Now()
+		}
+		updates = append(updates, u)
+	}
+	if len(updates) == 0 {
+		return nil
+	}
+	return a.ledger.Commit(ctx, updates...)
+}

@@ -1,0 +1,78 @@
+package syncer
+
+import (
+	"fmt"
+
+	"mailtwin/mailbox"
+)
+
+// A BrakeError says that a side looks as if it had lost its mail by accident. Nothing was changed on either side.
+type BrakeError struct {
+	Side    Side         // the side that looks wrong
+	Mailbox mailbox.Name // the mailbox that vanished; empty if the whole side is empty or cannot be read
+	Lost    int          // how many messages the ledger knows there that are gone
+	Err     error        // why the side cannot be read, if that is it
+}
+
+func (e *BrakeError) Error() string {
+	switch {
+	case e.Err != nil:
+		return fmt.Sprintf("the %s side cannot be read although messages are known there: %v", e.Side, e.Err)
+	case e.Mailbox != "":
+		return fmt.Sprintf("mailbox %q vanished on the %s side with all its %d messages", string(e.Mailbox), e.Side, e.Lost)
+	}
+	return fmt.Sprintf("the %s side is empty although %d messages are known there", e.Side, e.Lost)
+}
+
+// Unwrap returns the reason, if there is one.
+func (e *BrakeError) Unwrap() error { return e.Err }
+
+// brake stops the run before its first effect if a side is empty although the ledger knows messages there, or if its
+// INBOX is gone: an unmounted disk and a wiped account look just like that.
+func (r *run) brake(v *view, jobs []*job) error {
+	if r.opts.AllowDelete {
+		return nil
+	}
+	for _, side := range []Side{Far, Near} {
+		lost := 0
+		for _, j := range jobs {
+			gone := j.gone(side)
+			if j.missing[side] && j.name == mailbox.Inbox && gone > 0 {
+				return &BrakeError{Side: side, Mailbox: j.name, Lost: gone}
+			}
+			lost += gone
+		}
+		if lost > 0 && r.empty(side, v, jobs) {
+			return &BrakeError{Side: side, Lost: lost}
+		}
+	}
+	return nil
+}
+
+// gone counts the messages that a side lost and the other still has.
+func (j *job) gone(side Side) int {
+	n := 0
+	for _, c := range j.delta.Pairs {
+		if c.Gone[side] && c.Pair.Parked == mailbox.Paired {
+			n++
+		}
+	}
+	return n
+}
+
+// empty tells whether a side holds no message that is known or new.
+func (r *run) empty(side Side, v *view, jobs []*job) bool {
+	looked := map[mailbox.Name]bool{}
+	for _, j := range jobs {
+		looked[j.name] = true
+		if len(j.delta.New[side]) > 0 || j.paired > j.gone(side) {
+			return false
+		}
+	}
+	for name, twin := range v.twins {
+		if !looked[name] && twin.Pairs > twin.Open {
+			return false
+		}
+	}
+	return true
+}

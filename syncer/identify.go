@@ -1,0 +1,273 @@
+package syncer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+
+	"mailtwin/mailbox"
+)
+
+var errUnreadable = errors.New("cannot be read")
+
+// identify finds out which arrivals are messages that are known already: on the near side by reading them, on the far
+// side, whose bodies are not to be transferred for it, by size and header of what they might be.
+func (r *run) identify(ctx context.Context, v *view, jobs []*job) error {
+	err := r.each(ctx, jobs, func(ctx context.Context, j *job) error { return r.identifyNear(ctx, j) })
+	if err != nil {
+		return err
+	}
+	if !r.knowing {
+		return nil
+	}
+	lookup := r.newLookup(jobs)
+	return r.each(ctx, jobs, func(ctx context.Context, j *job) error {
+		if err := r.identifyFar(ctx, j, lookup); err != nil {
+			return fmt.Errorf("mailbox %q: %w", string(j.name), err)
+		}
+		return r.intents(ctx, j)
+	})
+}
+
+// identifyNear reads what is new on the near side and finds the pairs that have the same content.
+func (r *run) identifyNear(ctx context.Context, j *job) error {
+	var unread []mailbox.ID
+	for _, a := range j.delta.New[Near] {
+		if a.digest().IsZero() {
+			unread = append(unread, a.ID)
+		}
+	}
+	read := map[mailbox.ID]mailbox.Content{}
+	if len(unread) > 0 {
+		err := r.side[Near].Identify(ctx, j.name, unread, func(id mailbox.ID, c mailbox.Content) { read[id] = c })
+		if err != nil {
+			return fmt.Errorf("mailbox %q: read what is new: %w", string(j.name), err)
+		}
+	}
+	kept := j.delta.New[Near][:0]
+	for _, a := range j.delta.New[Near] {
+		if a.digest().IsZero() {
+			c, ok := read[a.ID]
+			if !ok {
+				r.leave(j, Near, a.ID, errUnreadable)
+				continue
+			}
+			a.Evidence = &Evidence{Content: c}
+		}
+		c := a.Evidence.Content
+		a.Size, a.Hint = c.Size, c.Hint()
+		held, err := r.held(ctx, j, c)
+		if err != nil {
+			return err
+		}
+		a.Evidence.Held = held
+		kept = append(kept, a)
+	}
+	j.delta.New[Near] = kept
+	return nil
+}
+
+// held returns the pairs whose content is proven to be the same.
+func (r *run) held(ctx context.Context, j *job, c mailbox.Content) ([]mailbox.Located, error) {
+	var held []mailbox.Located
+	for l, err := range r.ledger.ByHint(ctx, c.Hint()) {
+		if err != nil {
+			return nil, err
+		}
+		if l.Digest == c.Digest && !(j.reset && l.Mailbox == j.name) {
+			held = append(held, l)
+		}
+	}
+	return held, nil
+}
+
+// leave records that one message is left behind in this run.
+func (r *run) leave(j *job, side Side, id mailbox.ID, err error) {
+	r.problem(&mailbox.MessageError{Mailbox: j.name, ID: id, Err: err})
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	j.dirty[side] = true
+}
+
+// A lookup finds what a new far message might be.
+type lookup struct {
+	near map[mailbox.Hint][]mailbox.Content // what is new on the near side
+	gone map[mailbox.Place]bool             // near places whose message is gone
+}
+
+func (r *run) newLookup(jobs []*job) *lookup {
+	l := &lookup{near: map[mailbox.Hint][]mailbox.Content{}, gone: map[mailbox.Place]bool{}}
+	for _, j := range jobs {
+		for _, a := range j.delta.New[Near] {
+			l.near[a.Hint] = append(l.near[a.Hint], a.Evidence.Content)
+		}
+		for _, c := range j.delta.Pairs {
+			if c.Gone[Near] {
+				l.gone[mailbox.Place{Mailbox: j.name, ID: c.Pair.Near}] = true
+			}
+		}
+	}
+	return l
+}
+
+// A candidate is a far arrival and what it might be.
+type candidate struct {
+	arrival *Arrival
+	near    []mailbox.Content
+	held    []mailbox.Located
+}
+
+// identifyFar compares new far messages with what is known, by size and header. Where one header fits two different
+// messages, nothing is taken for granted and the body is transferred.
+func (r *run) identifyFar(ctx context.Context, j *job, l *lookup) error {
+	candidates, ids, err := r.candidates(ctx, j, l)
+	if err != nil || len(candidates) == 0 {
+		return err
+	}
+	headers := map[mailbox.ID]mailbox.Content{}
+	err = r.side[Far].Identify(ctx, j.name, ids, func(id mailbox.ID, c mailbox.Content) { headers[id] = c })
+	if err != nil {
+		return fmt.Errorf("compare with the server: %w", err)
+	}
+	locals, err := r.localContents(ctx, candidates)
+	if err != nil {
+		return err
+	}
+	for _, c := range candidates {
+		if header, ok := headers[c.arrival.ID]; ok {
+			c.settle(header, locals)
+		}
+	}
+	return nil
+}
+
+func (r *run) candidates(ctx context.Context, j *job, l *lookup) (found []candidate, ids []mailbox.ID, err error) {
+	for i := range j.delta.New[Far] {
+		a := &j.delta.New[Far][i]
+		if a.Hint == 0 {
+			continue
+		}
+		c := candidate{arrival: a}
+		for _, near := range l.near[a.Hint] {
+			if near.Size == a.Size {
+				c.near = append(c.near, near)
+			}
+		}
+		for held, err := range r.ledger.ByHint(ctx, a.Hint) {
+			if err != nil {
+				return nil, nil, err
+			}
+			gone := l.gone[mailbox.Place{Mailbox: held.Mailbox, ID: held.Near}]
+			if held.Size == a.Size && held.Near != "" && !gone {
+				c.held = append(c.held, held)
+			}
+		}
+		if len(c.near)+len(c.held) > 0 {
+			found = append(found, c)
+			ids = append(ids, a.ID)
+		}
+	}
+	return found, ids, nil
+}
+
+// localContents reads the near messages that candidates point to.
+func (r *run) localContents(ctx context.Context, candidates []candidate) (map[mailbox.Place]mailbox.Content, error) {
+	wanted := map[mailbox.Name]map[mailbox.ID]bool{}
+	for _, c := range candidates {
+		for _, held := range c.held {
+			if wanted[held.Mailbox] == nil {
+				wanted[held.Mailbox] = map[mailbox.ID]bool{}
+			}
+			wanted[held.Mailbox][held.Near] = true
+		}
+	}
+	contents := map[mailbox.Place]mailbox.Content{}
+	for name, ids := range wanted {
+		err := r.side[Near].Identify(ctx, name, slices.Sorted(maps.Keys(ids)), func(id mailbox.ID, c mailbox.Content) {
+			contents[mailbox.Place{Mailbox: name, ID: id}] = c
+		})
+		if err != nil && !errors.Is(err, mailbox.ErrNoMailbox) {
+			return nil, fmt.Errorf("read known messages of %q: %w", string(name), err)
+		}
+	}
+	return contents, nil
+}
+
+// settle decides whether the arrival is one of the candidates.
+func (c candidate) settle(header mailbox.Content, locals map[mailbox.Place]mailbox.Content) {
+	same := func(local mailbox.Content) bool { return local.Header == header.Header && local.Size == header.Size }
+	e := &Evidence{}
+	clash := false
+	take := func(local mailbox.Content) {
+		clash = clash || (!e.Content.Digest.IsZero() && e.Content.Digest != local.Digest)
+		e.Content = local
+	}
+	for _, near := range c.near {
+		if same(near) {
+			take(near)
+		}
+	}
+	for _, held := range c.held {
+		if local, ok := locals[mailbox.Place{Mailbox: held.Mailbox, ID: held.Near}]; ok && same(local) {
+			take(local)
+			e.Held = append(e.Held, held)
+		}
+	}
+	if !clash && !e.Content.Digest.IsZero() {
+		c.arrival.Evidence = e
+	}
+}
+
+// maxAttempts is how often an upload may be begun without its end being seen before it is left alone.
+const maxAttempts = 3
+
+var errLostUploads = fmt.Errorf("uploaded %d times, and the server never showed it; left alone", maxAttempts)
+
+// intents finds uploads that a run before began. The server may have stored the message in another form: then its
+// Message-ID, with the date that was sent along, tells. One that was tried too often is left alone.
+func (r *run) intents(ctx context.Context, j *job) error {
+	if len(j.delta.New[Near]) == 0 {
+		return nil
+	}
+	intents, err := r.ledger.Intents(ctx, j.name)
+	if err != nil || len(intents) == 0 {
+		return err
+	}
+	byNear := map[mailbox.ID]mailbox.Intent{}
+	for _, intent := range intents {
+		byNear[intent.Near] = intent
+	}
+	type sent struct {
+		hint mailbox.Hint
+		date int64
+	}
+	free := map[sent][]mailbox.ID{}
+	for _, far := range j.delta.New[Far] {
+		if key := (sent{far.Hint, far.Date}); far.digest().IsZero() {
+			free[key] = append(free[key], far.ID)
+		}
+	}
+	kept := j.delta.New[Near][:0]
+	for _, a := range j.delta.New[Near] {
+		intent, begun := byNear[a.ID]
+		key := sent{a.Hint, a.Date}
+		found := begun && intent.MessageID != "" && len(free[key]) > 0
+		if found && a.Evidence.Same == "" {
+			a.Evidence.Same, free[key] = free[key][0], free[key][1:]
+		}
+		if begun && !found && intent.Attempts >= maxAttempts && !r.arrived(j, a) {
+			r.leave(j, Near, a.ID, errLostUploads)
+			continue
+		}
+		kept = append(kept, a)
+	}
+	j.delta.New[Near] = kept
+	return nil
+}
+
+// arrived tells whether the far side has, new in the same mailbox, what a was to become.
+func (r *run) arrived(j *job, a Arrival) bool {
+	return slices.ContainsFunc(j.delta.New[Far], func(far Arrival) bool { return far.digest() == a.digest() })
+}

@@ -1,0 +1,408 @@
+package syncer
+
+import (
+	"time"
+
+	"mailtwin/mailbox"
+)
+
+// A Side is one of the two replicas.
+type Side uint8
+
+// The two sides.
+const (
+	Far  Side = iota // the server, or the source
+	Near             // the Maildir, or the destination
+)
+
+// Other returns the opposite side.
+func (s Side) Other() Side { return 1 - s }
+
+func (s Side) String() string { return [...]string{"far", "near"}[s] }
+
+// idOn returns the ID that a pair has on a side.
+func idOn(side Side, p mailbox.Pair) mailbox.ID {
+	if side == Far {
+		return p.Far
+	}
+	return p.Near
+}
+
+// A Delta is what happened to one mailbox since last. It holds what changed, not what exists.
+type Delta struct {
+	Mailbox mailbox.Name
+	Pairs   []Change     // pairs that something happened to
+	New     [2][]Arrival // by Side: messages that last does not know
+}
+
+// A Change is a pair and what became of it on each side. Flags of a side that cannot hold a flag are those of last.
+type Change struct {
+	Pair  mailbox.Pair
+	Gone  [2]bool          // by Side
+	Flags [2]mailbox.Flags // by Side, as they are now
+}
+
+// An Arrival is a message that last does not know.
+type Arrival struct {
+	ID       mailbox.ID
+	Flags    mailbox.Flags
+	Size     int64 // octets of the canonical form, 0 if unknown
+	Date     int64 // INTERNALDATE in seconds since 1970
+	Hint     mailbox.Hint
+	Evidence *Evidence
+}
+
+// Evidence is what is known of an Arrival's content; nil if nothing is.
+type Evidence struct {
+	Content mailbox.Content // its Digest is zero if the content was not proven
+	// Same is the message of the other side, in the same mailbox, that this one is: told by the name that a download
+	// gave its file, or by an intent.
+	Same mailbox.ID
+	// Held lists the pairs, of whatever mailbox, that have the same content.
+	Held []mailbox.Located
+}
+
+func (a Arrival) digest() mailbox.Digest {
+	if a.Evidence == nil {
+		return mailbox.Digest{}
+	}
+	return a.Evidence.Content.Digest
+}
+
+func (a Arrival) held() []mailbox.Located {
+	if a.Evidence == nil {
+		return nil
+	}
+	return a.Evidence.Held
+}
+
+// Steps is what a plan does in one mailbox. The order of the fields is the order in which they are done over the
+// whole account: what adds a copy comes before what takes one away.
+type Steps struct {
+	Mailbox  mailbox.Name
+	Agree    []Agreement
+	Relocate []Relocation // into this mailbox
+	Download []Arrival
+	Upload   []Arrival
+	Remove   [2][]Change // by the Side that loses the message
+	Forget   []mailbox.Pair
+}
+
+// An Agreement makes two messages carry the same flags and records them as one pair.
+type Agreement struct {
+	Pair  mailbox.Pair          // with the flags agreed on
+	Flags [2]mailbox.FlagChange // by Side, what must change there
+	Drop  *mailbox.Located      // the pair that Pair takes the place of, if that was under another key
+	Keep  bool                  // Drop stays on record as mailbox.Kept
+	New   bool                  // last knew neither message
+}
+
+// A Relocation brings a message into a mailbox from another place of the same side, instead of transferring it.
+type Relocation struct {
+	Side    Side          // the side that copies or moves
+	From    mailbox.Place // where the message lies there
+	Pair    *mailbox.Pair // the pair that moves; nil for a copy
+	Arrival Arrival       // the message on the other side that asks for it
+	Have    mailbox.Flags // what the message carries where it lies
+	Want    mailbox.Flags // what both sides shall carry
+}
+
+// Policy is what a plan may do.
+type Policy struct {
+	// NoRemoval, by the Side that would lose messages, holds removals back.
+	NoRemoval [2]bool
+}
+
+// Plan finds the steps that make both sides agree, honouring what happened on either since last. It does no I/O and
+// reads no clock: equal inputs give equal plans. Deltas come one for each mailbox that changed, over the whole
+// account, because a move shows only across mailboxes; the Steps come in the same order.
+func Plan(deltas []Delta, policy Policy) []Steps {
+	p := &planner{steps: make([]Steps, len(deltas)), gone: map[placed]*vanished{}, lost: map[content][]*vanished{}, near: map[mailbox.Digest][]mailbox.Place{}}
+	for i, d := range deltas {
+		p.steps[i].Mailbox = d.Mailbox
+		p.index(d)
+	}
+	for i, d := range deltas {
+		p.arrivals(&p.steps[i], d)
+	}
+	for i, d := range deltas {
+		p.pairs(&p.steps[i], d, policy)
+	}
+	return p.steps
+}
+
+type placed struct {
+	side Side
+	mailbox.Place
+}
+
+type content struct {
+	side   Side
+	digest mailbox.Digest
+}
+
+// vanished is a message that one side lost while the other still has it.
+type vanished struct {
+	mailbox mailbox.Name
+	change  Change
+	used    bool // it turned up again elsewhere
+}
+
+type planner struct {
+	steps []Steps
+	gone  map[placed]*vanished               // every message that a side lost
+	lost  map[content][]*vanished            // those that the other side still has, by the side that lost them
+	near  map[mailbox.Digest][]mailbox.Place // what is new on the near side
+}
+
+func (p *planner) index(d Delta) {
+	for _, c := range d.Pairs {
+		v := &vanished{mailbox: d.Mailbox, change: c}
+		for _, side := range []Side{Far, Near} {
+			if !c.Gone[side] {
+				continue
+			}
+			p.gone[placed{side, mailbox.Place{Mailbox: d.Mailbox, ID: idOn(side, c.Pair)}}] = v
+			if !c.Gone[side.Other()] && !c.Pair.Digest.IsZero() {
+				key := content{side, c.Pair.Digest}
+				p.lost[key] = append(p.lost[key], v)
+			}
+		}
+	}
+	for _, a := range d.New[Near] {
+		if digest := a.digest(); !digest.IsZero() {
+			p.near[digest] = append(p.near[digest], mailbox.Place{Mailbox: d.Mailbox, ID: a.ID})
+		}
+	}
+}
+
+// arrivals settles what is new in one mailbox: what is new on both sides is adopted, what another mailbox lost has
+// moved, what is held elsewhere is copied there, and only the rest is transferred.
+func (p *planner) arrivals(s *Steps, d Delta) {
+	fars, nears := adopt(s, d.New)
+	for _, a := range fars {
+		switch {
+		case p.moved(s, Far, a):
+		case p.copied(s, Far, a):
+		default:
+			s.Download = append(s.Download, a)
+		}
+	}
+	for _, a := range nears {
+		switch {
+		case p.moved(s, Near, a):
+		case p.unparked(s, a):
+		case p.copied(s, Near, a):
+		default:
+			s.Upload = append(s.Upload, a)
+		}
+	}
+}
+
+// adopt pairs what is new on both sides of one mailbox, first by what was told outright, then by content, and returns
+// what is left of both.
+func adopt(s *Steps, arrived [2][]Arrival) (fars, nears []Arrival) {
+	if len(arrived[Far]) == 0 || len(arrived[Near]) == 0 {
+		return arrived[Far], arrived[Near]
+	}
+	partner := partners(arrived)
+	taken := map[mailbox.ID]bool{}
+	for _, near := range arrived[Near] {
+		if far, ok := partner[near.ID]; ok {
+			taken[far.ID] = true
+			a := agree(newPair(far, near), far.Flags, near.Flags, mailbox.Flags{})
+			a.New = true
+			s.Agree = append(s.Agree, a)
+			continue
+		}
+		nears = append(nears, near)
+	}
+	for _, far := range arrived[Far] {
+		if !taken[far.ID] {
+			fars = append(fars, far)
+		}
+	}
+	return fars, nears
+}
+
+// partners finds the far arrival that each near arrival is, by the near ID.
+func partners(arrived [2][]Arrival) map[mailbox.ID]Arrival {
+	byID := map[mailbox.ID]Arrival{}
+	for _, far := range arrived[Far] {
+		byID[far.ID] = far
+	}
+	partner := map[mailbox.ID]Arrival{}
+	for _, near := range arrived[Near] {
+		if near.Evidence == nil {
+			continue
+		}
+		if far, ok := byID[near.Evidence.Same]; ok {
+			partner[near.ID] = far
+			delete(byID, far.ID)
+		}
+	}
+	byDigest := map[mailbox.Digest][]Arrival{}
+	for _, far := range arrived[Far] {
+		if _, free := byID[far.ID]; free && !far.digest().IsZero() {
+			byDigest[far.digest()] = append(byDigest[far.digest()], far)
+		}
+	}
+	for _, near := range arrived[Near] {
+		same := byDigest[near.digest()]
+		if _, done := partner[near.ID]; !done && len(same) > 0 {
+			partner[near.ID], byDigest[near.digest()] = same[0], same[1:]
+		}
+	}
+	return partner
+}
+
+// moved finds a message that the side of the arrival lost elsewhere and that is this one: then the other side moves
+// its own copy, or, where it reappeared in the same mailbox, only the ID is another.
+func (p *planner) moved(s *Steps, side Side, a Arrival) bool {
+	v := p.reappears(content{side, a.digest()}, s.Mailbox)
+	if v == nil {
+		return false
+	}
+	v.used = true
+	c, other := v.change, side.Other()
+	want := mailbox.Merge(c.Pair.Flags, a.Flags, c.Flags[other])
+	if v.mailbox == s.Mailbox {
+		s.Agree = append(s.Agree, renamed(s.Mailbox, c, side, a))
+		return true
+	}
+	s.Relocate = append(s.Relocate, Relocation{
+		Side: other, From: mailbox.Place{Mailbox: v.mailbox, ID: idOn(other, c.Pair)}, Pair: &c.Pair,
+		Arrival: a, Have: c.Flags[other], Want: want,
+	})
+	return true
+}
+
+// reappears returns what was lost with this content, from the same mailbox if possible.
+func (p *planner) reappears(key content, here mailbox.Name) *vanished {
+	if key.digest.IsZero() {
+		return nil
+	}
+	var found *vanished
+	for _, v := range p.lost[key] {
+		if v.used {
+			continue
+		}
+		if v.mailbox == here {
+			return v
+		}
+		if found == nil {
+			found = v
+		}
+	}
+	return found
+}
+
+// renamed is the agreement on a message whose ID on one side is now another.
+func renamed(here mailbox.Name, c Change, side Side, a Arrival) Agreement {
+	pair := c.Pair
+	flags := c.Flags
+	flags[side] = a.Flags
+	if side == Far {
+		pair.Far, pair.Size, pair.InternalDate = a.ID, a.Size, unix(a.Date)
+	} else {
+		pair.Near = a.ID
+	}
+	agreement := agree(pair, flags[Far], flags[Near], c.Pair.Flags)
+	if side == Far {
+		agreement.Drop = &mailbox.Located{Mailbox: here, Pair: c.Pair}
+	}
+	return agreement
+}
+
+// unparked finds that the near side has again what it once removed and the far side kept.
+func (p *planner) unparked(s *Steps, a Arrival) bool {
+	for _, held := range a.held() {
+		key := placed{Far, mailbox.Place{Mailbox: held.Mailbox, ID: held.Far}}
+		if held.Mailbox != s.Mailbox || held.Parked != mailbox.Kept || p.gone[key] != nil {
+			continue
+		}
+		p.gone[key] = &vanished{used: true} // not to be found twice
+		pair := held.Pair
+		pair.Near, pair.Parked = a.ID, mailbox.Paired
+		s.Agree = append(s.Agree, agree(pair, held.Flags, a.Flags, held.Flags))
+		return true
+	}
+	return false
+}
+
+// copied finds the content in another place of the other side, which then copies it.
+func (p *planner) copied(s *Steps, side Side, a Arrival) bool {
+	other := side.Other()
+	for _, held := range a.held() {
+		place := mailbox.Place{Mailbox: held.Mailbox, ID: idOn(other, held.Pair)}
+		if place.ID == "" || p.gone[placed{other, place}] != nil {
+			continue
+		}
+		s.Relocate = append(s.Relocate, Relocation{Side: other, From: place, Arrival: a, Have: held.Flags, Want: a.Flags})
+		return true
+	}
+	if side == Far && !a.digest().IsZero() && len(p.near[a.digest()]) > 0 {
+		s.Relocate = append(s.Relocate, Relocation{Side: Near, From: p.near[a.digest()][0], Arrival: a, Want: a.Flags})
+		return true
+	}
+	return false
+}
+
+// pairs settles what happened to known messages.
+func (p *planner) pairs(s *Steps, d Delta, policy Policy) {
+	for _, c := range d.Pairs {
+		switch {
+		case c.Gone[Far] && (c.Gone[Near] || c.Pair.Near == ""):
+			s.Forget = append(s.Forget, c.Pair)
+		case c.Gone[Far] || c.Gone[Near]:
+			loser := Near
+			if c.Gone[Near] {
+				loser = Far
+			}
+			gone := p.gone[placed{loser.Other(), mailbox.Place{Mailbox: d.Mailbox, ID: idOn(loser.Other(), c.Pair)}}]
+			if !gone.used && !policy.NoRemoval[loser] {
+				s.Remove[loser] = append(s.Remove[loser], c)
+			}
+		default:
+			if a := agree(c.Pair, c.Flags[Far], c.Flags[Near], c.Pair.Flags); !a.Pair.Flags.Same(c.Pair.Flags) || a.effects() {
+				s.Agree = append(s.Agree, a)
+			}
+		}
+	}
+}
+
+// effects tells whether anything must change on a side, apart from the record.
+func (a Agreement) effects() bool { return a.changes(Far) || a.changes(Near) }
+
+func (a Agreement) changes(side Side) bool {
+	return !a.Flags[side].Add.Empty() || !a.Flags[side].Take.Empty()
+}
+
+// agree merges the flags of a pair.
+func agree(pair mailbox.Pair, far, near, last mailbox.Flags) Agreement {
+	pair.Flags = mailbox.Merge(last, far, near)
+	return Agreement{Pair: pair, Flags: [2]mailbox.FlagChange{
+		flagChange(pair.Far, far, pair.Flags), flagChange(pair.Near, near, pair.Flags),
+	}}
+}
+
+func flagChange(id mailbox.ID, have, want mailbox.Flags) mailbox.FlagChange {
+	return mailbox.FlagChange{ID: id, Add: want.Minus(have), Take: have.Minus(want)}
+}
+
+// unix is an INTERNALDATE from its seconds; 0 is none.
+func unix(seconds int64) time.Time {
+	if seconds == 0 {
+		return time.Time{}
+	}
+	return time.Unix(seconds, 0)
+}
+
+// newPair ties two arrivals that are the same message.
+func newPair(far, near Arrival) mailbox.Pair {
+	pair := mailbox.Pair{Far: far.ID, Near: near.ID, Size: far.Size, InternalDate: unix(far.Date)}
+	if near.Evidence != nil {
+		pair.Digest, pair.Hint = near.digest(), near.Evidence.Content.Hint()
+	}
+	return pair
+}

@@ -1,0 +1,246 @@
+package syncer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"mailtwin/mailbox"
+)
+
+// A route is where relocations of one kind lead: they go in one command.
+type route struct {
+	side Side
+	from mailbox.Name
+	move bool
+}
+
+// relocate copies and moves messages within a side. A copy that turns out impossible becomes a transfer; a move that
+// does is left for the next run.
+func (a *applier) relocate(ctx context.Context, j *job) error {
+	routes := map[route][]Relocation{}
+	var order []route
+	for _, m := range j.steps.Relocate {
+		key := route{m.Side, m.From.Mailbox, m.Pair != nil}
+		if routes[key] == nil {
+			order = append(order, key)
+		}
+		routes[key] = append(routes[key], m)
+	}
+	// Copies first: a move may take away what a copy is made from.
+	for _, moves := range []bool{false, true} {
+		for _, key := range order {
+			if key.move != moves {
+				continue
+			}
+			if err := a.route(ctx, j, key, routes[key]); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (a *applier) route(ctx context.Context, j *job, key route, relocations []Relocation) error {
+	for len(relocations) > 0 {
+		n := min(chunk, len(relocations))
+		if err := a.routeChunk(ctx, j, key, relocations[:n]); err != nil {
+			return err
+		}
+		relocations = relocations[n:]
+	}
+	return nil
+}
+
+func (a *applier) routeChunk(ctx context.Context, j *job, key route, part []Relocation) error {
+	part, err := a.confirmed(ctx, j, key, part)
+	if err != nil || len(part) == 0 {
+		return err
+	}
+	arrived, kept, err := a.carryOut(ctx, j, key, part)
+	if err != nil {
+		return err
+	}
+	var agreements []Agreement
+	served := map[mailbox.ID]bool{}
+	for _, m := range part {
+		id, ok := arrived[m.From.ID]
+		if key.move && served[m.From.ID] {
+			ok = false
+		}
+		served[m.From.ID] = true
+		if !ok {
+			a.refused(j, m)
+			continue
+		}
+		a.count(j.name, func(c *Counts) { c.relocated(key) })
+		agreements = append(agreements, m.agreement(key, id, kept[m.From.ID]))
+	}
+	known, unknown := split(agreements, key.side)
+	if err := a.settle(ctx, j, known); err != nil {
+		return err
+	}
+	return a.lostTrack(ctx, j, unknown)
+}
+
+// confirmed leaves only the moves on the far side whose near file is certainly gone from where it was: one more look
+// just before something is taken away.
+func (a *applier) confirmed(ctx context.Context, j *job, key route, part []Relocation) ([]Relocation, error) {
+	from := a.jobs[key.from]
+	if !key.move || key.side == Near || (from != nil && from.missing[Near]) {
+		return part, nil
+	}
+	ids := make([]mailbox.ID, len(part))
+	for i, m := range part {
+		ids[i] = m.Pair.Near
+	}
+	missing, err := a.side[Near].Missing(ctx, key.from, ids)
+	if err != nil {
+		return nil, err
+	}
+	gone := set(missing)
+	var sure []Relocation
+	for _, m := range part {
+		if gone[m.Pair.Near] {
+			sure = append(sure, m)
+		} else {
+			a.refused(j, m)
+		}
+	}
+	return sure, nil
+}
+
+func (a *applier) carryOut(ctx context.Context, j *job, key route, part []Relocation) (map[mailbox.ID]mailbox.ID, map[mailbox.ID]bool, error) {
+	mover, ok := a.side[key.side].(Mover)
+	if !ok {
+		return nil, nil, nil
+	}
+	doomed := make([]mailbox.Doomed, 0, len(part))
+	listed := map[mailbox.ID]bool{}
+	for _, m := range part {
+		if listed[m.From.ID] {
+			continue
+		}
+		listed[m.From.ID] = true
+		d := mailbox.Doomed{ID: m.From.ID}
+		if m.Pair != nil {
+			d.Pair = *m.Pair
+		}
+		doomed = append(doomed, d)
+	}
+	if key.side == Far {
+		a.touch(j.name)
+		a.touch(key.from)
+	}
+	var arrived map[mailbox.ID]mailbox.ID
+	var kept []mailbox.ID
+	var err error
+	if key.move {
+		arrived, kept, err = mover.Move(ctx, key.from, doomed, j.name)
+	} else {
+		arrived, err = mover.Copy(ctx, key.from, doomed, j.name)
+	}
+	if errors.Is(err, mailbox.ErrCannotLink) {
+		return nil, nil, nil
+	}
+	if err != nil {
+		return nil, nil, fmt.Errorf("%s from %q: %w", key, string(key.from), err)
+	}
+	return arrived, set(kept), nil
+}
+
+func (k route) String() string {
+	verb := "copy"
+	if k.move {
+		verb = "move"
+	}
+	return verb + " on the " + k.side.String() + " side"
+}
+
+func set(ids []mailbox.ID) map[mailbox.ID]bool {
+	s := make(map[mailbox.ID]bool, len(ids))
+	for _, id := range ids {
+		s[id] = true
+	}
+	return s
+}
+
+// refused deals with a relocation that was not done: a copy is transferred instead, a move is left for the next run,
+// which will see the truth of it.
+func (a *applier) refused(j *job, m Relocation) {
+	if m.Pair != nil {
+		a.soil(m.From.Mailbox, Far)
+		a.soil(m.From.Mailbox, Near)
+		a.soilJob(j, m.Side.Other())
+		return
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if m.Side == Near {
+		j.steps.Download = append(j.steps.Download, m.Arrival)
+	} else {
+		j.steps.Upload = append(j.steps.Upload, m.Arrival)
+	}
+}
+
+// agreement is what a relocation came to: the message now has this ID on its side.
+func (m Relocation) agreement(key route, id mailbox.ID, kept bool) Agreement {
+	far, near := m.Arrival, m.Arrival
+	if key.side == Far {
+		far.ID = id
+	} else {
+		near.ID = id
+	}
+	pair := newPair(far, near)
+	pair.Flags = m.Want
+	g := Agreement{Pair: pair, Keep: kept}
+	g.Flags[key.side] = flagChange(id, m.Have, m.Want)
+	g.Flags[key.side.Other()] = flagChange(m.Arrival.ID, m.Arrival.Flags, m.Want)
+	if m.Pair != nil {
+		g.Drop = &mailbox.Located{Mailbox: key.from, Pair: *m.Pair}
+	}
+	return g
+}
+
+// split separates the agreements on messages whose new ID the side could not tell.
+func split(agreements []Agreement, side Side) (known, unknown []Agreement) {
+	for _, g := range agreements {
+		if idOn(side, g.Pair) == "" {
+			unknown = append(unknown, g)
+		} else {
+			known = append(known, g)
+		}
+	}
+	return known, unknown
+}
+
+// lostTrack records that messages left their place for another where the next pass will find them by content.
+func (a *applier) lostTrack(ctx context.Context, j *job, agreements []Agreement) error {
+	updates := map[mailbox.Name]*mailbox.Update{}
+	for _, g := range agreements {
+		a.soilJob(j, Far)
+		a.soilJob(j, Near)
+		if g.Drop == nil {
+			continue
+		}
+		u := updates[g.Drop.Mailbox]
+		if u == nil {
+			u = &mailbox.Update{Mailbox: g.Drop.Mailbox}
+			updates[g.Drop.Mailbox] = u
+		}
+		if g.Keep {
+			u.Put = append(u.Put, keep(g.Drop.Pair))
+		} else {
+			u.Drop = append(u.Drop, g.Drop.Pair)
+		}
+	}
+	return a.commit(ctx, updates)
+}
+
+func (c *Counts) relocated(key route) {
+	if key.move {
+		c.Moved[key.side]++
+	} else {
+		c.Copied[key.side]++
+	}
+}

@@ -1,0 +1,167 @@
+package syncer
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"mailtwin/mailbox"
+)
+
+// remove takes away, on each side, what the other side removed, and forgets what is gone from both.
+func (a *applier) remove(ctx context.Context, j *job) error {
+	for part := range slices.Chunk(j.steps.Remove[Near], chunk) {
+		if err := a.removeNear(ctx, j, part); err != nil {
+			return err
+		}
+	}
+	for part := range slices.Chunk(j.steps.Remove[Far], chunk) {
+		if err := a.removeFar(ctx, j, part); err != nil {
+			return err
+		}
+	}
+	if len(j.steps.Forget) == 0 {
+		return nil
+	}
+	return a.ledger.Commit(ctx, mailbox.Update{Mailbox: j.name, Drop: j.steps.Forget})
+}
+
+func (a *applier) removeNear(ctx context.Context, j *job, part []Change) error {
+	gone, _, err := a.side[Near].Remove(ctx, j.name, doom(part, Near))
+	if err != nil {
+		return err
+	}
+	return a.removed(ctx, j, Near, part, set(gone), nil)
+}
+
+// removeFar removes on the far side, as DeleteRemote says, what one more look confirms to be gone on the near side.
+func (a *applier) removeFar(ctx context.Context, j *job, part []Change) error {
+	part, err := a.surelyGone(ctx, j, part)
+	if err != nil || len(part) == 0 {
+		return err
+	}
+	if a.opts.DeleteRemote == Never {
+		all := map[mailbox.ID]bool{}
+		for _, c := range part {
+			all[c.Pair.Far] = true
+		}
+		return a.keepAll(ctx, j, part, all)
+	}
+	a.touch(j.name)
+	mover, canMove := a.side[Far].(Mover)
+	if a.opts.DeleteRemote == Trash && j.name != a.view.trash && canMove {
+		return a.toTrash(ctx, j, mover, part)
+	}
+	gone, kept, err := a.side[Far].Remove(ctx, j.name, doom(part, Far))
+	if err != nil {
+		return err
+	}
+	return a.removed(ctx, j, Far, part, set(gone), set(kept))
+}
+
+// surelyGone leaves only what is certainly gone on the near side; the rest is for the next run.
+func (a *applier) surelyGone(ctx context.Context, j *job, part []Change) ([]Change, error) {
+	if j.missing[Near] {
+		gone, err := a.side[Near].Vanished(ctx, j.name)
+		if err != nil || !gone {
+			a.soilJob(j, Near)
+			return nil, err
+		}
+		return part, nil
+	}
+	ids := make([]mailbox.ID, len(part))
+	for i, c := range part {
+		ids[i] = c.Pair.Near
+	}
+	missing, err := a.side[Near].Missing(ctx, j.name, ids)
+	if err != nil {
+		return nil, err
+	}
+	gone := set(missing)
+	var sure []Change
+	for _, c := range part {
+		if gone[c.Pair.Near] {
+			sure = append(sure, c)
+		} else {
+			a.soilJob(j, Near)
+		}
+	}
+	return sure, nil
+}
+
+func (a *applier) toTrash(ctx context.Context, j *job, mover Mover, part []Change) error {
+	if err := a.ensureTrash(ctx); err != nil {
+		return err
+	}
+	a.touch(a.view.trash)
+	arrived, kept, err := mover.Move(ctx, j.name, doom(part, Far), a.view.trash)
+	if err != nil {
+		return fmt.Errorf("move to %q: %w", string(a.view.trash), err)
+	}
+	gone := map[mailbox.ID]bool{}
+	for id := range arrived {
+		gone[id] = true
+	}
+	marked := set(kept)
+	for id := range marked {
+		delete(gone, id)
+	}
+	return a.removed(ctx, j, Far, part, gone, marked)
+}
+
+// ensureTrash makes the mailbox that removed mail goes to, if the account has none.
+func (a *applier) ensureTrash(ctx context.Context) error {
+	if a.view.has(Far, a.view.trash) {
+		return nil
+	}
+	if err := a.side[Far].Create(ctx, a.view.trash); err != nil {
+		return fmt.Errorf("create the mailbox %q for removed mail: %w", string(a.view.trash), err)
+	}
+	return nil
+}
+
+// removed records what a removal came to: gone, kept under another sign, or not done, which the next run sees.
+func (a *applier) removed(ctx context.Context, j *job, side Side, part []Change, gone, kept map[mailbox.ID]bool) error {
+	update := mailbox.Update{Mailbox: j.name}
+	for _, c := range part {
+		id := idOn(side, c.Pair)
+		switch {
+		case gone[id]:
+			update.Drop = append(update.Drop, c.Pair)
+		case kept[id]:
+			continue
+		default:
+			a.leave(j, side.Other(), id, fmt.Errorf("not removed on the %s side: it is no longer the same message", side))
+			a.soilJob(j, side)
+		}
+	}
+	a.count(j.name, func(n *Counts) { n.Removed[side] += len(update.Drop) })
+	if err := a.ledger.Commit(ctx, update); err != nil {
+		return err
+	}
+	return a.keepAll(ctx, j, part, kept)
+}
+
+// keepAll records messages that only the far side has from now on.
+func (a *applier) keepAll(ctx context.Context, j *job, part []Change, kept map[mailbox.ID]bool) error {
+	if len(kept) == 0 {
+		return nil
+	}
+	update := mailbox.Update{Mailbox: j.name}
+	for _, c := range part {
+		if kept[c.Pair.Far] {
+			update.Put = append(update.Put, keep(c.Pair))
+		}
+	}
+	j.kept = true
+	a.count(j.name, func(n *Counts) { n.Removed[Far] += len(update.Put) })
+	return a.ledger.Commit(ctx, update)
+}
+
+func doom(part []Change, side Side) []mailbox.Doomed {
+	doomed := make([]mailbox.Doomed, len(part))
+	for i, c := range part {
+		doomed[i] = mailbox.Doomed{ID: idOn(side, c.Pair), Size: c.Pair.Size, Pair: c.Pair}
+	}
+	return doomed
+}

@@ -1,0 +1,169 @@
+package syncer
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"mailtwin/mailbox"
+)
+
+// A rename is a mailbox that last knows and that one side now has under another name.
+type rename struct {
+	side     Side // the side that renamed it
+	from, to mailbox.Name
+}
+
+// renames carries the renames of one side over to the other, those nearest to the root first, and tells whether
+// there were any. A mailbox counts as renamed if what a side says of its identity is the same and the messages agree;
+// anything less is a removal and a creation, whose messages are found again one by one.
+func (r *run) renames(ctx context.Context, v *view) (bool, error) {
+	found, err := r.findRenames(ctx, v)
+	if err != nil || len(found) == 0 {
+		return false, err
+	}
+	if r.opts.DryRun {
+		for _, n := range found {
+			r.report.rename(n)
+		}
+		return false, nil
+	}
+	depth := shallowest(found)
+	for _, n := range found {
+		if strings.Count(string(n.from), "/") != depth {
+			continue
+		}
+		if err := r.carry(ctx, v, n); err != nil {
+			return false, err
+		}
+	}
+	return true, nil
+}
+
+func shallowest(found []rename) int {
+	depth := strings.Count(string(found[0].from), "/")
+	for _, n := range found {
+		depth = min(depth, strings.Count(string(n.from), "/"))
+	}
+	return depth
+}
+
+func (r *run) findRenames(ctx context.Context, v *view) ([]rename, error) {
+	var found []rename
+	taken := map[mailbox.Name]bool{}
+	for _, name := range v.names {
+		twin, known := v.twins[name]
+		if !known || twin.Pairs == 0 || name == mailbox.Inbox {
+			continue
+		}
+		for _, side := range []Side{Far, Near} {
+			to, err := r.renamedTo(ctx, v, twin, side)
+			if err != nil {
+				return nil, err
+			}
+			if to != "" && !taken[to] {
+				taken[to] = true
+				found = append(found, rename{side: side, from: name, to: to})
+				break // the other side follows, also if it was renamed there too
+			}
+		}
+	}
+	return found, nil
+}
+
+// renamedTo returns the name that a mailbox has now on a side, or none if it was not renamed there.
+func (r *run) renamedTo(ctx context.Context, v *view, twin mailbox.Twin, side Side) (mailbox.Name, error) {
+	identity := half(twin, side).Identity
+	if identity == "" || v.has(side, twin.Name) {
+		return "", nil
+	}
+	var to mailbox.Name
+	for name, info := range v.infos[side] {
+		if _, known := v.twins[name]; known || info.NoSelect || info.Identity != identity {
+			continue
+		}
+		same, err := r.sameMessages(ctx, twin.Name, name, side)
+		if err != nil {
+			return "", err
+		}
+		if same && to != "" {
+			return "", nil // two of them: nobody can tell
+		}
+		if same {
+			to = name
+		}
+	}
+	return to, nil
+}
+
+func half(twin mailbox.Twin, side Side) mailbox.Half {
+	if side == Far {
+		return twin.Far
+	}
+	return twin.Near
+}
+
+// sameMessages tells whether at least half of what last knows of one mailbox is in the other under the same IDs, and
+// nothing contradicts it. Identities alone do not prove it: inodes and UIDVALIDITYs are used again.
+func (r *run) sameMessages(ctx context.Context, name, other mailbox.Name, side Side) (bool, error) {
+	scan, err := r.side[side].Scan(ctx, mailbox.ScanRequest{Name: other, Known: known{}})
+	if err != nil {
+		return false, fmt.Errorf("scan the %s side: %w", side, err)
+	}
+	present := make(map[mailbox.ID]mailbox.Message, len(scan.Present))
+	for _, m := range scan.Present {
+		present[m.ID] = m
+	}
+	var total, same int
+	for pair, err := range r.ledger.Pairs(ctx, name) {
+		if err != nil {
+			return false, err
+		}
+		id := idOn(side, pair)
+		if id == "" {
+			continue
+		}
+		total++
+		m, ok := present[id]
+		if !ok {
+			continue
+		}
+		if side == Far && (m.Size != pair.Size || !m.InternalDate.Equal(pair.InternalDate)) {
+			return false, nil
+		}
+		same++
+	}
+	return total > 0 && 2*same >= total, nil
+}
+
+// carry renames a mailbox on the other side too, and in the ledger. What lay below it went along; its own records
+// follow in the next round.
+func (r *run) carry(ctx context.Context, v *view, n rename) error {
+	other := n.side.Other()
+	if err := r.follow(ctx, v, n, other); err != nil {
+		return err
+	}
+	update := mailbox.Update{Mailbox: n.from, Rename: n.to}
+	if err := r.ledger.Commit(ctx, update); err != nil {
+		return err
+	}
+	r.count(n.to, func(c *Counts) { c.Renamed = n.from })
+	return nil
+}
+
+func (r *run) follow(ctx context.Context, v *view, n rename, other Side) error {
+	from := n.from
+	if !v.has(other, from) {
+		return nil // it went along with a mailbox above it, or is gone there: the next listing tells
+	}
+	if v.has(other, n.to) {
+		return nil // both names exist there: the messages will be found one by one
+	}
+	if other == Far {
+		r.touch(n.to)
+	}
+	if err := r.side[other].Rename(ctx, from, n.to); err != nil {
+		return fmt.Errorf("rename mailbox %q to %q on the %s side: %w", string(from), string(n.to), other, err)
+	}
+	return nil
+}

@@ -1,0 +1,131 @@
+package syncer
+
+import (
+	"slices"
+
+	"mailtwin/mailbox"
+)
+
+// A Report says what a run did, or, for a dry run, what it would do.
+type Report struct {
+	Mailboxes []*Counts // those in which something happened, INBOX first
+	Problems  []error   // what was left behind, with its reason: *mailbox.MessageError, *mailbox.MailboxError
+	Looked    int       // how many mailboxes both sides have together
+
+	byName map[mailbox.Name]*Counts
+}
+
+// Counts says what happened in one mailbox, in messages unless it says otherwise.
+type Counts struct {
+	Mailbox        mailbox.Name
+	Downloaded     int
+	DownloadedSize int64 // octets
+	Uploaded       int
+	UploadedSize   int64  // octets
+	Adopted        int    // found on both sides and paired without a transfer
+	Copied         [2]int // by Side, within that side, into this mailbox
+	Moved          [2]int // by Side, within that side, into this mailbox
+	Flagged        [2]int // by Side, whose flags were changed there
+	Removed        [2]int // by Side
+	Created        [2]bool
+	Deleted        [2]bool      // the mailbox itself
+	Renamed        mailbox.Name // the name it had before; empty if it was not renamed
+}
+
+// Idle tells whether nothing happened in the mailbox.
+func (c Counts) Idle() bool {
+	c.Mailbox = ""
+	return c == Counts{}
+}
+
+func newReport() *Report { return &Report{byName: map[mailbox.Name]*Counts{}} }
+
+// mailbox returns the line of a mailbox.
+func (r *Report) mailbox(name mailbox.Name) *Counts {
+	c := r.byName[name]
+	if c == nil {
+		c = &Counts{Mailbox: name}
+		r.byName[name] = c
+		at, _ := slices.BinarySearchFunc(r.Mailboxes, name, func(c *Counts, name mailbox.Name) int {
+			return compareNames(c.Mailbox, name)
+		})
+		r.Mailboxes = slices.Insert(r.Mailboxes, at, c)
+	}
+	return c
+}
+
+// Total adds up all mailboxes.
+func (r *Report) Total() Counts {
+	var t Counts
+	for _, c := range r.Mailboxes {
+		t.Downloaded += c.Downloaded
+		t.DownloadedSize += c.DownloadedSize
+		t.Uploaded += c.Uploaded
+		t.UploadedSize += c.UploadedSize
+		t.Adopted += c.Adopted
+		for side := range 2 {
+			t.Copied[side] += c.Copied[side]
+			t.Moved[side] += c.Moved[side]
+			t.Flagged[side] += c.Flagged[side]
+			t.Removed[side] += c.Removed[side]
+		}
+	}
+	return t
+}
+
+// Idle tells whether the run had nothing to do and left nothing behind.
+func (r *Report) Idle() bool {
+	return len(r.Problems) == 0 && !slices.ContainsFunc(r.Mailboxes, func(c *Counts) bool { return !c.Idle() })
+}
+
+// plan counts what the jobs' steps would do.
+func (r *Report) plan(jobs []*job) {
+	for _, j := range jobs {
+		c := j.planned()
+		c.Mailbox = j.name
+		if !c.Idle() {
+			*r.mailbox(j.name) = c
+		}
+	}
+}
+
+func (j *job) planned() Counts {
+	s := j.steps
+	c := Counts{Downloaded: len(s.Download), Uploaded: len(s.Upload)}
+	for _, a := range s.Download {
+		c.DownloadedSize += a.Size
+	}
+	for _, a := range s.Upload {
+		c.UploadedSize += a.Size
+	}
+	for _, a := range s.Agree {
+		c.agreed(a)
+	}
+	for _, m := range s.Relocate {
+		if m.Pair != nil {
+			c.Moved[m.Side]++
+		} else {
+			c.Copied[m.Side]++
+		}
+	}
+	for _, side := range []Side{Far, Near} {
+		c.Removed[side] = len(s.Remove[side])
+		c.Created[side] = j.creates(side)
+		c.Deleted[side] = j.deletes(side)
+	}
+	return c
+}
+
+// agreed counts an agreement.
+func (c *Counts) agreed(a Agreement) {
+	for _, side := range []Side{Far, Near} {
+		if a.changes(side) {
+			c.Flagged[side]++
+		}
+	}
+	if a.New {
+		c.Adopted++
+	}
+}
+
+func (r *Report) rename(n rename) { r.mailbox(n.to).Renamed = n.from }

@@ -1,0 +1,332 @@
+package syncer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"runtime"
+	"slices"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"mailtwin/mailbox"
+)
+
+// Removal says what becomes of a message on the far side that was removed on the near side.
+type Removal string
+
+// What can become of it.
+const (
+	Trash   Removal = "trash"   // it is moved to the Trash mailbox; in Trash itself it is removed for good
+	Expunge Removal = "expunge" // it is removed for good
+	Never   Removal = "never"   // it stays, and is not downloaded again
+)
+
+// Options say how a run is to go.
+type Options struct {
+	// DryRun plans and changes nothing on either side.
+	DryRun bool
+	// AllowDelete lets removals pass that the brake would hold back.
+	AllowDelete bool
+	// DeleteRemote defaults to Trash.
+	DeleteRemote Removal
+	// Workers is how many mailboxes, or parts of one, are worked on at once; by default as many as the replicas say
+	// they can serve.
+	Workers int
+	// Events, if not nil, is told how the run goes on.
+	Events Events
+	// Now is the clock; time.Now by default.
+	Now func() time.Time
+}
+
+// Events is told how a run goes on. Its methods may be called from several goroutines.
+type Events interface {
+	// Phase announces what comes next: "list", "scan", "compare", "transfer", "settle".
+	Phase(name string)
+	// Planned tells how many messages and octets are to be transferred.
+	Planned(messages int, octets int64)
+	// Transferred tells that so many messages and octets more are done.
+	Transferred(messages int, octets int64)
+	// Problem tells of something that was left behind.
+	Problem(err error)
+}
+
+// maxPasses bounds how often a run looks again after it changed the far side. The second pass finds what the first
+// one did and advances the cursors over it; a third is needed only if somebody else changes mail meanwhile.
+const maxPasses = 3
+
+// Run makes both sides agree once. What it could not do for a single message or mailbox is in the Report; an error
+// ended the run early, and says so with mailbox.ErrTemporary where another try may succeed. A *BrakeError means that
+// removals look like an accident and were held back.
+//
+// Everything that was done is in the ledger, whatever the error.
+func Run(ctx context.Context, far, near Replica, ledger Ledger, opts Options) (*Report, error) {
+	r := &run{side: [2]Replica{far, near}, ledger: ledger, opts: opts, report: newReport(), touched: map[mailbox.Name]bool{}}
+	r.defaults()
+	for pass := 1; pass <= maxPasses; pass++ {
+		r.pass = pass
+		looked := r.touched
+		r.looking, r.touched = looked, map[mailbox.Name]bool{}
+		if err := r.once(ctx); err != nil {
+			return r.report, err
+		}
+		if len(r.touched) == 0 || opts.DryRun {
+			break
+		}
+	}
+	return r.report, nil
+}
+
+type run struct {
+	side   [2]Replica
+	ledger Ledger
+	opts   Options
+
+	pass    int
+	knowing bool                  // something is known that a new message might turn out to be
+	looking map[mailbox.Name]bool // what the pass before changed on the far side
+
+	mu      sync.Mutex // guards what follows
+	report  *Report
+	touched map[mailbox.Name]bool // what this pass changed on the far side
+}
+
+func (r *run) defaults() {
+	if r.opts.DeleteRemote == "" {
+		r.opts.DeleteRemote = Trash
+	}
+	if r.opts.Now == nil {
+		r.opts.Now = time.Now
+	}
+	if r.opts.Workers == 0 {
+		r.opts.Workers = runtime.GOMAXPROCS(0)
+		if pool, ok := r.side[Far].(Pool); ok {
+			r.opts.Workers = pool.Parallel()
+		}
+	}
+}
+
+// once lists, scans, plans and applies.
+func (r *run) once(ctx context.Context) error {
+	v, err := r.list(ctx)
+	if err != nil {
+		return err
+	}
+	r.knowing = v.knows() || len(v.infos[Near]) > 0
+	jobs := r.jobs(ctx, v)
+	r.phase("scan")
+	if err := r.scan(ctx, jobs); err != nil {
+		return err
+	}
+	r.phase("compare")
+	if err := r.identify(ctx, v, jobs); err != nil {
+		return err
+	}
+	if err := r.brake(v, jobs); err != nil {
+		return err
+	}
+	deltas := make([]Delta, len(jobs))
+	for i, j := range jobs {
+		deltas[i] = j.delta
+	}
+	policy := r.policy(jobs)
+	steps := Plan(deltas, policy)
+	for i, j := range jobs {
+		j.plan(&steps[i], policy)
+	}
+	if r.opts.DryRun {
+		r.report.plan(jobs)
+		return nil
+	}
+	return r.apply(ctx, v, jobs)
+}
+
+// policy holds removals back on a side as long as the other side could not be read in full: what seems removed might
+// have moved to where nobody could look.
+func (r *run) policy(jobs []*job) Policy {
+	var p Policy
+	for _, j := range jobs {
+		for _, side := range []Side{Far, Near} {
+			if j.failed[side] {
+				p.NoRemoval[side.Other()] = true
+			}
+		}
+	}
+	return p
+}
+
+// each calls do for every job, several at once, and stops at the first error.
+func (r *run) each(ctx context.Context, jobs []*job, do func(context.Context, *job) error) error {
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(max(1, r.opts.Workers))
+	for _, j := range jobs {
+		group.Go(func() error { return do(ctx, j) })
+	}
+	return group.Wait()
+}
+
+// problem records what was left behind, without ending the run.
+func (r *run) problem(err error) {
+	r.mu.Lock()
+	r.report.Problems = append(r.report.Problems, err)
+	r.mu.Unlock()
+	if r.opts.Events != nil {
+		r.opts.Events.Problem(err)
+	}
+}
+
+func (r *run) phase(name string) {
+	if r.pass > 1 {
+		name = "settle"
+	}
+	if r.opts.Events != nil {
+		r.opts.Events.Phase(name)
+	}
+}
+
+// touch remembers that this pass changed a mailbox of the far side.
+func (r *run) touch(name mailbox.Name) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.touched[name] = true
+}
+
+// count adds to the report's line of a mailbox.
+func (r *run) count(name mailbox.Name, add func(*Counts)) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	add(r.report.mailbox(name))
+}
+
+// A view is what both sides and the ledger say about all mailboxes.
+type view struct {
+	infos [2]map[mailbox.Name]mailbox.Info
+	twins map[mailbox.Name]mailbox.Twin
+	names []mailbox.Name // all of them, INBOX first
+	trash mailbox.Name
+}
+
+// knows tells whether last has messages at all.
+func (v *view) knows() bool {
+	for _, t := range v.twins {
+		if t.Pairs > 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// list asks both sides for their mailboxes and carries renames over. After a rename both sides are listed again, for
+// the names below it are others now.
+func (r *run) list(ctx context.Context) (*view, error) {
+	r.phase("list")
+	for range maxRenames {
+		v, err := r.look(ctx)
+		if err != nil {
+			return nil, err
+		}
+		renamed, err := r.renames(ctx, v)
+		if err != nil {
+			return nil, err
+		}
+		if !renamed {
+			return v, nil
+		}
+	}
+	return nil, fmt.Errorf("mailboxes are renamed faster than they can be followed: %w", mailbox.ErrTemporary)
+}
+
+// maxRenames bounds how many rounds of renames one pass follows. A round carries all renames of one depth.
+const maxRenames = 20
+
+func (r *run) look(ctx context.Context) (*view, error) {
+	v := &view{twins: map[mailbox.Name]mailbox.Twin{}}
+	twins, err := r.ledger.Mailboxes(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, t := range twins {
+		v.twins[t.Name] = t
+	}
+	var failed [2]error
+	group, ctx := errgroup.WithContext(ctx)
+	for _, side := range []Side{Far, Near} {
+		group.Go(func() error {
+			v.infos[side], failed[side] = index(r.side[side].Mailboxes(ctx))
+			return failed[side]
+		})
+	}
+	err = group.Wait()
+	if failed[Near] != nil && !errors.Is(failed[Near], context.Canceled) && v.knows() {
+		return nil, &BrakeError{Side: Near, Err: failed[Near]}
+	}
+	if err != nil {
+		return nil, err
+	}
+	v.sort()
+	return v, nil
+}
+
+func index(infos []mailbox.Info, err error) (map[mailbox.Name]mailbox.Info, error) {
+	byName := make(map[mailbox.Name]mailbox.Info, len(infos))
+	for _, info := range infos {
+		byName[info.Name] = info
+	}
+	return byName, err
+}
+
+// sort fills names and trash.
+func (v *view) sort() {
+	all := map[mailbox.Name]bool{}
+	for name := range v.twins {
+		all[name] = true
+	}
+	for _, infos := range v.infos {
+		for name := range infos {
+			all[name] = true
+		}
+	}
+	v.names = slices.SortedFunc(maps.Keys(all), compareNames)
+	v.trash = trashOf(v.infos[Far])
+}
+
+// compareNames puts INBOX first, for it is what its owner waits for.
+func compareNames(a, b mailbox.Name) int {
+	switch {
+	case a == b:
+		return 0
+	case a == mailbox.Inbox:
+		return -1
+	case b == mailbox.Inbox:
+		return 1
+	case a < b:
+		return -1
+	}
+	return 1
+}
+
+// trashNames are tried where no mailbox says that it is the Trash. The first one is made when there is none.
+var trashNames = []mailbox.Name{"Trash", "INBOX/Trash", "Deleted Items", "Deleted Messages"}
+
+func trashOf(infos map[mailbox.Name]mailbox.Info) mailbox.Name {
+	for _, name := range slices.Sorted(maps.Keys(infos)) {
+		if infos[name].Role == mailbox.RoleTrash && !infos[name].NoSelect {
+			return name
+		}
+	}
+	for _, name := range trashNames {
+		if info, ok := infos[name]; ok && !info.NoSelect {
+			return name
+		}
+	}
+	return trashNames[0]
+}
+
+// has tells whether a side has the mailbox and can store messages in it.
+func (v *view) has(side Side, name mailbox.Name) bool {
+	info, ok := v.infos[side][name]
+	return ok && !info.NoSelect
+}

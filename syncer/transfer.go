@@ -1,0 +1,411 @@
+package syncer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"sync"
+
+	"golang.org/x/sync/errgroup"
+
+	"mailtwin/mailbox"
+)
+
+// A batch of downloads is made durable and recorded at once; one of uploads shares the record of its intents.
+const (
+	downloadCount  = 500
+	downloadOctets = 16 << 20
+	uploadCount    = 16
+	uploadOctets   = 4 << 20
+)
+
+var errNotDelivered = errors.New("the server did not hand it over")
+
+// transfer downloads and uploads what only one side has. Downloads come first: what turns out to be the twin of a
+// message that waits to be uploaded need not be.
+func (a *applier) transfer(ctx context.Context, jobs []*job) error {
+	a.phase("transfer")
+	a.announce(jobs)
+	t := &transfers{applier: a, fresh: map[mailbox.Name]map[mailbox.Digest][]mailbox.Pair{}}
+	if err := t.run(ctx, jobs, t.downloads); err != nil {
+		return err
+	}
+	return t.run(ctx, jobs, t.uploads)
+}
+
+func (a *applier) announce(jobs []*job) {
+	if a.opts.Events == nil {
+		return
+	}
+	var messages int
+	var octets int64
+	for _, j := range jobs {
+		for _, list := range [][]Arrival{j.steps.Download, j.steps.Upload} {
+			messages += len(list)
+			for _, arrival := range list {
+				octets += arrival.Size
+			}
+		}
+	}
+	if messages > 0 {
+		a.opts.Events.Planned(messages, octets)
+	}
+}
+
+type transfers struct {
+	*applier
+	mu    sync.Mutex
+	fresh map[mailbox.Name]map[mailbox.Digest][]mailbox.Pair // what was downloaded where uploads wait
+}
+
+// A load is one batch of one mailbox.
+type load func(context.Context) error
+
+// run works through the loads of all mailboxes in order, several at once, so that one huge mailbox keeps all workers
+// busy too.
+func (t *transfers) run(ctx context.Context, jobs []*job, loads func(*job) []load) error {
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(max(1, t.opts.Workers))
+	for _, j := range jobs {
+		if j.failed[Far] || j.failed[Near] {
+			continue
+		}
+		for _, load := range loads(j) {
+			if ctx.Err() != nil {
+				break
+			}
+			group.Go(func() error { return t.tolerate(j, load(ctx)) })
+		}
+	}
+	if err := group.Wait(); err != nil {
+		return err
+	}
+	return ctx.Err()
+}
+
+// downloads splits what a mailbox is to get into loads, the newest messages first.
+func (t *transfers) downloads(j *job) []load {
+	slices.SortFunc(j.steps.Download, func(a, b Arrival) int { return compareIDs(b.ID, a.ID) })
+	if len(j.steps.Upload) > 0 {
+		t.fresh[j.name] = map[mailbox.Digest][]mailbox.Pair{}
+	}
+	var loads []load
+	for _, part := range portions(j.steps.Download, downloadCount, downloadOctets) {
+		loads = append(loads, func(ctx context.Context) error { return t.download(ctx, j, part) })
+	}
+	return loads
+}
+
+func (t *transfers) uploads(j *job) []load {
+	waiting := j.steps.Upload
+	var loads []load
+	if same := t.fresh[j.name]; len(same) > 0 {
+		var twins []twin
+		twins, waiting = arrivedMeanwhile(waiting, same)
+		loads = append(loads, func(ctx context.Context) error { return t.unite(ctx, j, twins) })
+	}
+	for _, part := range portions(waiting, uploadCount, uploadOctets) {
+		loads = append(loads, func(ctx context.Context) error { return t.upload(ctx, j, part) })
+	}
+	return loads
+}
+
+// compareIDs orders decimal IDs by number and others as text.
+func compareIDs(a, b mailbox.ID) int {
+	if len(a) != len(b) {
+		return len(a) - len(b)
+	}
+	switch {
+	case a < b:
+		return -1
+	case a > b:
+		return 1
+	}
+	return 0
+}
+
+// portions cuts a list into parts of at most count messages and, as far as sizes are known, octets.
+func portions(list []Arrival, count int, octets int64) [][]Arrival {
+	var parts [][]Arrival
+	for len(list) > 0 {
+		n, size := 0, int64(0)
+		for n < len(list) && n < count && (n == 0 || size+list[n].Size <= octets) {
+			size += list[n].Size
+			n++
+		}
+		parts, list = append(parts, list[:n]), list[n:]
+	}
+	return parts
+}
+
+// download brings one load to the near side.
+func (t *transfers) download(ctx context.Context, j *job, part []Arrival) (err error) {
+	batch, err := t.side[Near].Append(ctx, j.name)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, batch.Close()) }()
+	c := &carrier{transfers: t, job: j, from: Far, batch: batch, byID: byID(part), left: map[mailbox.ID]error{}}
+	if err := t.side[Far].Fetch(ctx, j.name, ids(part), c.body, c.problem); err != nil {
+		return fmt.Errorf("download: %w", err)
+	}
+	stored, err := batch.Flush(ctx)
+	if err != nil {
+		return fmt.Errorf("store what was downloaded: %w", err)
+	}
+	update := mailbox.Update{Mailbox: j.name}
+	for _, s := range stored {
+		update.Put = append(update.Put, c.downloaded(s))
+		delete(c.byID, s.Source)
+	}
+	for _, pair := range update.Put {
+		t.remember(j, pair)
+	}
+	for _, arrival := range c.byID {
+		update.Put = append(update.Put, c.postponed(arrival))
+	}
+	return t.ledger.Commit(ctx, update)
+}
+
+func byID(part []Arrival) map[mailbox.ID]Arrival {
+	m := make(map[mailbox.ID]Arrival, len(part))
+	for _, a := range part {
+		m[a.ID] = a
+	}
+	return m
+}
+
+func ids(part []Arrival) []mailbox.ID {
+	list := make([]mailbox.ID, len(part))
+	for i, a := range part {
+		list[i] = a.ID
+	}
+	return list
+}
+
+// A carrier hands bodies from one side to a batch of the other.
+type carrier struct {
+	*transfers
+	job   *job
+	from  Side
+	batch Batch
+	byID  map[mailbox.ID]Arrival // what has not arrived yet
+	left  map[mailbox.ID]error   // what will not, with the reason
+}
+
+func (c *carrier) body(id mailbox.ID, body io.Reader) error {
+	arrival, ok := c.byID[id]
+	if !ok {
+		return nil // nobody asked for it
+	}
+	m := mailbox.Message{ID: id, Flags: arrival.Flags, Size: arrival.Size, InternalDate: unix(arrival.Date), Generation: c.job.generation}
+	counted := &counter{r: body, progress: c.opts.Events}
+	err := c.batch.Add(context.Background(), m, counted)
+	var one *mailbox.MessageError
+	if errors.As(err, &one) {
+		c.left[id] = one.Err
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	delete(c.left, id)
+	c.count(c.job.name, func(n *Counts) { n.transferred(c.from, counted.octets) })
+	if c.opts.Events != nil {
+		c.opts.Events.Transferred(1, 0)
+	}
+	return nil
+}
+
+func (c *carrier) problem(id mailbox.ID, err error) { c.left[id] = err }
+
+func (n *Counts) transferred(from Side, octets int64) {
+	if from == Far {
+		n.Downloaded++
+		n.DownloadedSize += octets
+	} else {
+		n.Uploaded++
+		n.UploadedSize += octets
+	}
+}
+
+// counter tells the progress how many octets went through it.
+type counter struct {
+	r        io.Reader
+	octets   int64
+	progress Events
+}
+
+func (c *counter) Read(p []byte) (int, error) {
+	n, err := c.r.Read(p)
+	c.octets += int64(n)
+	if c.progress != nil && n > 0 {
+		c.progress.Transferred(0, int64(n))
+	}
+	return n, err
+}
+
+// downloaded is the record of a message that is now on both sides.
+func (c *carrier) downloaded(s mailbox.Stored) mailbox.Pair {
+	arrival := c.byID[s.Source]
+	size := arrival.Size
+	if size == 0 {
+		size = s.Content.Size
+	}
+	return mailbox.Pair{
+		Far: s.Source, Near: s.ID, Flags: arrival.Flags, Size: size, InternalDate: unix(arrival.Date),
+		Digest: s.Content.Digest, Hint: s.Content.Hint(),
+	}
+}
+
+// postponed records a message that did not come, so that the next run asks for it again.
+func (c *carrier) postponed(arrival Arrival) mailbox.Pair {
+	reason := c.left[arrival.ID]
+	if reason == nil {
+		reason = errNotDelivered
+	}
+	c.transfers.problem(&mailbox.MessageError{Mailbox: c.job.name, ID: arrival.ID, Err: fmt.Errorf("download: %w", reason)})
+	return mailbox.Pair{
+		Far: arrival.ID, Flags: arrival.Flags, Size: arrival.Size, InternalDate: unix(arrival.Date),
+		Hint: arrival.Hint, Parked: mailbox.Pending,
+	}
+}
+
+// remember keeps what was downloaded into a mailbox that also has messages to upload.
+func (t *transfers) remember(j *job, pair mailbox.Pair) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if same := t.fresh[j.name]; same != nil {
+		same[pair.Digest] = append(same[pair.Digest], pair)
+	}
+}
+
+// upload brings one load to the far side. What is about to be sent is on record before the first octet leaves, so
+// that a run that comes after a crash looks for it.
+func (t *transfers) upload(ctx context.Context, j *job, part []Arrival) (err error) {
+	if err := t.begin(ctx, j, part); err != nil {
+		return err
+	}
+	t.touch(j.name)
+	batch, err := t.side[Far].Append(ctx, j.name)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, batch.Close()) }()
+	c := &carrier{transfers: t, job: j, from: Near, batch: batch, byID: byID(part), left: map[mailbox.ID]error{}}
+	fetchErr := t.side[Near].Fetch(ctx, j.name, ids(part), c.body, c.problem)
+	stored, err := batch.Flush(ctx)
+	if err != nil {
+		return errors.Join(fetchErr, fmt.Errorf("upload: %w", err))
+	}
+	if err := t.ledger.Commit(ctx, c.uploaded(stored)); err != nil {
+		return err
+	}
+	if fetchErr != nil {
+		return fmt.Errorf("upload: %w", fetchErr)
+	}
+	for _, arrival := range c.byID {
+		t.leave(j, Near, arrival.ID, fmt.Errorf("upload: %w", c.reason(arrival.ID)))
+	}
+	return nil
+}
+
+var errVanished = errors.New("it is no longer there")
+
+func (c *carrier) reason(id mailbox.ID) error {
+	if err := c.left[id]; err != nil {
+		return err
+	}
+	return errVanished
+}
+
+// begin writes the intents of a load. One that was begun before and not ended counts on.
+func (t *transfers) begin(ctx context.Context, j *job, part []Arrival) error {
+	before, err := t.ledger.Intents(ctx, j.name)
+	if err != nil {
+		return err
+	}
+	attempts := map[mailbox.ID]int{}
+	for _, intent := range before {
+		attempts[intent.Near] = intent.Attempts
+	}
+	update := mailbox.Update{Mailbox: j.name}
+	for _, a := range part {
+		content := a.Evidence.Content
+		update.Begin = append(update.Begin, mailbox.Intent{
+			Near: a.ID, Digest: content.Digest, MessageID: content.MessageID, Size: content.Size, Attempts: attempts[a.ID] + 1,
+		})
+	}
+	return t.ledger.Commit(ctx, update)
+}
+
+// uploaded records what is on both sides now, and ends the intents of what was refused. A message whose UID the server
+// did not tell keeps its intent: the next pass finds it.
+func (c *carrier) uploaded(stored []mailbox.Stored) mailbox.Update {
+	update := mailbox.Update{Mailbox: c.job.name}
+	for _, s := range stored {
+		arrival := c.byID[s.Source]
+		delete(c.byID, s.Source)
+		if s.ID == "" {
+			c.soilJob(c.job, Near)
+			continue
+		}
+		pair := newPair(Arrival{ID: s.ID, Size: arrival.Size, Date: arrival.Date}, arrival)
+		pair.Flags = arrival.Flags
+		update.Put = append(update.Put, pair)
+		update.End = append(update.End, s.Source)
+	}
+	for id := range c.left {
+		update.End = append(update.End, id)
+	}
+	return update
+}
+
+// A twin is a near message and the pair of the same content that was downloaded beside it.
+type twin struct {
+	near Arrival
+	pair mailbox.Pair
+}
+
+// arrivedMeanwhile finds messages that need no upload, because a download turned out to be the same message.
+func arrivedMeanwhile(waiting []Arrival, same map[mailbox.Digest][]mailbox.Pair) (twins []twin, rest []Arrival) {
+	for _, a := range waiting {
+		if pairs := same[a.digest()]; len(pairs) > 0 {
+			twins = append(twins, twin{a, pairs[0]})
+			same[a.digest()] = pairs[1:]
+			continue
+		}
+		rest = append(rest, a)
+	}
+	return twins, rest
+}
+
+// unite makes one message of two: the file that was there stays, the one that was downloaded goes.
+func (t *transfers) unite(ctx context.Context, j *job, twins []twin) error {
+	if len(twins) == 0 {
+		return nil
+	}
+	doomed := make([]mailbox.Doomed, len(twins))
+	for i, w := range twins {
+		doomed[i] = mailbox.Doomed{ID: w.pair.Near, Pair: w.pair}
+	}
+	gone, _, err := t.side[Near].Remove(ctx, j.name, doomed)
+	if err != nil {
+		return err
+	}
+	removed := set(gone)
+	var agreements []Agreement
+	for _, w := range twins {
+		if !removed[w.pair.Near] {
+			continue
+		}
+		far := w.pair.Flags
+		w.pair.Near = w.near.ID
+		g := agree(w.pair, far, w.near.Flags, mailbox.Flags{})
+		g.New = true
+		agreements = append(agreements, g)
+	}
+	return t.settle(ctx, j, agreements)
+}
