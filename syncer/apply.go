@@ -237,6 +237,9 @@ func (a *applier) deleteMailbox(ctx context.Context, j *job) error {
 
 // finish advances the cursors of all mailboxes below which nothing was left undone.
 func (a *applier) finish(ctx context.Context, jobs []*job) error {
+	if err := a.introduce(ctx, jobs); err != nil {
+		return err
+	}
 	var updates []mailbox.Update
 	for _, j := range jobs {
 		if j.forgotten || j.failed[Far] || j.failed[Near] {
@@ -258,4 +261,22 @@ func (a *applier) finish(ctx context.Context, jobs []*job) error {
 		return nil
 	}
 	return a.ledger.Commit(ctx, updates...)
+}
+
+// introduce learns the identity of mailboxes that were made on the near side, so that a rename before the next run is
+// recognised. Those of the far side are learnt in the next pass.
+func (a *applier) introduce(ctx context.Context, jobs []*job) error {
+	if !slices.ContainsFunc(jobs, func(j *job) bool { return j.created[Near] }) {
+		return nil
+	}
+	infos, err := index(a.side[Near].Mailboxes(ctx))
+	if err != nil {
+		return err
+	}
+	for _, j := range jobs {
+		if j.created[Near] {
+			j.half[Near].Identity = infos[j.name].Identity
+		}
+	}
+	return nil
 }

@@ -27,6 +27,11 @@ func (r *run) identify(ctx context.Context, v *view, jobs []*job) error {
 		if err := r.identifyFar(ctx, j, lookup); err != nil {
 			return fmt.Errorf("mailbox %q: %w", string(j.name), err)
 		}
+		if j.name == v.trash {
+			if err := r.identifyTrashed(ctx, j, lookup); err != nil {
+				return fmt.Errorf("mailbox %q: %w", string(j.name), err)
+			}
+		}
 		return r.intents(ctx, j)
 	})
 }
@@ -218,6 +223,48 @@ func (c candidate) settle(header mailbox.Content, locals map[mailbox.Place]mailb
 	if !clash && !e.Content.Digest.IsZero() {
 		c.arrival.Evidence = e
 	}
+}
+
+// identifyTrashed finds in the Trash what an interrupted run copied there and did not take away where it was. The near
+// side has it no longer, so the two far messages are compared with each other.
+func (r *run) identifyTrashed(ctx context.Context, j *job, l *lookup) error {
+	for i := range j.delta.New[Far] {
+		a := &j.delta.New[Far][i]
+		if a.Hint == 0 || !a.digest().IsZero() {
+			continue
+		}
+		for held, err := range r.ledger.ByHint(ctx, a.Hint) {
+			if err != nil {
+				return err
+			}
+			if held.Size != a.Size || held.Digest.IsZero() || !l.gone[mailbox.Place{Mailbox: held.Mailbox, ID: held.Near}] {
+				continue
+			}
+			same, err := r.sameHeader(ctx, mailbox.Place{Mailbox: j.name, ID: a.ID}, mailbox.Place{Mailbox: held.Mailbox, ID: held.Far})
+			if err != nil {
+				return err
+			}
+			if same {
+				a.Evidence = &Evidence{Content: mailbox.Content{Digest: held.Digest, Size: held.Size}}
+				break
+			}
+		}
+	}
+	return nil
+}
+
+// sameHeader compares the headers of two far messages.
+func (r *run) sameHeader(ctx context.Context, one, other mailbox.Place) (bool, error) {
+	var headers []mailbox.Digest
+	for _, place := range []mailbox.Place{one, other} {
+		err := r.side[Far].Identify(ctx, place.Mailbox, []mailbox.ID{place.ID}, func(_ mailbox.ID, c mailbox.Content) {
+			headers = append(headers, c.Header)
+		})
+		if err != nil && !errors.Is(err, mailbox.ErrNoMailbox) {
+			return false, fmt.Errorf("compare with %q: %w", string(other.Mailbox), err)
+		}
+	}
+	return len(headers) == 2 && headers[0] == headers[1], nil
 }
 
 // maxAttempts is how often an upload may be begun without its end being seen before it is left alone.

@@ -117,12 +117,13 @@ func (j *job) plan(steps *Steps, policy Policy) {
 }
 
 // creates tells whether the mailbox is to be made on a side: if only the other side has it, or if it vanished while
-// the other side got mail for it.
+// the other side got mail for it. INBOX cannot vanish for good.
 func (j *job) creates(side Side) bool {
 	if j.exists[side] {
 		return false
 	}
-	return !j.missing[side] && j.exists[side.Other()] || j.wanted(side)
+	lasting := !j.missing[side] || j.name == mailbox.Inbox
+	return lasting && j.exists[side.Other()] || j.wanted(side)
 }
 
 // wanted tells whether messages are to be brought into the mailbox on a side.

@@ -15,8 +15,6 @@ type Ledger interface {
 	// Pairs yields the pairs of one mailbox in the order of their far IDs (numerically, where they are numbers). The
 	// ledger must not be changed by the consumer while it iterates.
 	Pairs(ctx context.Context, name mailbox.Name) iter.Seq2[mailbox.Pair, error]
-	// ByFar returns the pairs of these far IDs; those that it does not know are left out.
-	ByFar(ctx context.Context, name mailbox.Name, ids []mailbox.ID) ([]mailbox.Pair, error)
 	// ByHint yields every pair, of whatever mailbox, that has the hint.
 	ByHint(ctx context.Context, hint mailbox.Hint) iter.Seq2[mailbox.Located, error]
 	// Intents returns what was under way in a mailbox when a run ended.

@@ -40,6 +40,9 @@ type Change struct {
 	Pair  mailbox.Pair
 	Gone  [2]bool          // by Side
 	Flags [2]mailbox.Flags // by Side, as they are now
+	// Moved, in a removal, means that the far message is what an interrupted move left behind: the message is in
+	// another mailbox of both sides already.
+	Moved bool
 }
 
 // An Arrival is a message that last does not know.
@@ -111,19 +114,24 @@ type Relocation struct {
 type Policy struct {
 	// NoRemoval, by the Side that would lose messages, holds removals back.
 	NoRemoval [2]bool
+	// Trash is the far mailbox that removed messages are moved to.
+	Trash mailbox.Name
 }
 
 // Plan finds the steps that make both sides agree, honouring what happened on either since last. It does no I/O and
 // reads no clock: equal inputs give equal plans. Deltas come one for each mailbox that changed, over the whole
 // account, because a move shows only across mailboxes; the Steps come in the same order.
 func Plan(deltas []Delta, policy Policy) []Steps {
-	p := &planner{steps: make([]Steps, len(deltas)), gone: map[placed]*vanished{}, lost: map[content][]*vanished{}, near: map[mailbox.Digest][]mailbox.Place{}}
+	p := &planner{
+		steps: make([]Steps, len(deltas)), flags: map[mailbox.Place]mailbox.Flags{}, gone: map[placed]*vanished{},
+		lost: map[content][]*vanished{}, near: map[mailbox.Digest][]mailbox.Place{},
+	}
 	for i, d := range deltas {
 		p.steps[i].Mailbox = d.Mailbox
 		p.index(d)
 	}
 	for i, d := range deltas {
-		p.arrivals(&p.steps[i], d)
+		p.arrivals(&p.steps[i], d, policy)
 	}
 	for i, d := range deltas {
 		p.pairs(&p.steps[i], d, policy)
@@ -150,13 +158,29 @@ type vanished struct {
 
 type planner struct {
 	steps []Steps
+	flags map[mailbox.Place]mailbox.Flags    // by far place: what agreements come to
 	gone  map[placed]*vanished               // every message that a side lost
 	lost  map[content][]*vanished            // those that the other side still has, by the side that lost them
 	near  map[mailbox.Digest][]mailbox.Place // what is new on the near side
 }
 
+// flagsOf returns what a held message carries by the time it is copied: agreements come first. One that was kept may
+// be marked \Deleted, and taking away a flag that is not there does no harm.
+func (p *planner) flagsOf(held mailbox.Located) mailbox.Flags {
+	if held.Parked == mailbox.Kept {
+		return held.Flags.With(mailbox.Deleted)
+	}
+	if flags, changed := p.flags[mailbox.Place{Mailbox: held.Mailbox, ID: held.Far}]; changed {
+		return flags
+	}
+	return held.Flags
+}
+
 func (p *planner) index(d Delta) {
 	for _, c := range d.Pairs {
+		if !c.Gone[Far] && !c.Gone[Near] {
+			p.flags[mailbox.Place{Mailbox: d.Mailbox, ID: c.Pair.Far}] = mailbox.Merge(c.Pair.Flags, c.Flags[Far], c.Flags[Near])
+		}
 		v := &vanished{mailbox: d.Mailbox, change: c}
 		for _, side := range []Side{Far, Near} {
 			if !c.Gone[side] {
@@ -178,13 +202,16 @@ func (p *planner) index(d Delta) {
 
 // arrivals settles what is new in one mailbox: what is new on both sides is adopted, what another mailbox lost has
 // moved, what is held elsewhere is copied there, and only the rest is transferred.
-func (p *planner) arrivals(s *Steps, d Delta) {
-	fars, nears := adopt(s, d.New)
+func (p *planner) arrivals(s *Steps, d Delta, policy Policy) {
+	fars, nears := p.adopt(s, d.New)
 	for _, a := range fars {
 		switch {
 		case p.moved(s, Far, a):
 		case p.copied(s, Far, a):
 		default:
+			if s.Mailbox == policy.Trash {
+				p.leftBehind(a, s.Mailbox)
+			}
 			s.Download = append(s.Download, a)
 		}
 	}
@@ -201,7 +228,7 @@ func (p *planner) arrivals(s *Steps, d Delta) {
 
 // adopt pairs what is new on both sides of one mailbox, first by what was told outright, then by content, and returns
 // what is left of both.
-func adopt(s *Steps, arrived [2][]Arrival) (fars, nears []Arrival) {
+func (p *planner) adopt(s *Steps, arrived [2][]Arrival) (fars, nears []Arrival) {
 	if len(arrived[Far]) == 0 || len(arrived[Near]) == 0 {
 		return arrived[Far], arrived[Near]
 	}
@@ -213,6 +240,7 @@ func adopt(s *Steps, arrived [2][]Arrival) (fars, nears []Arrival) {
 			a := agree(newPair(far, near), far.Flags, near.Flags, mailbox.Flags{})
 			a.New = true
 			s.Agree = append(s.Agree, a)
+			p.leftBehind(near, s.Mailbox)
 			continue
 		}
 		nears = append(nears, near)
@@ -223,6 +251,14 @@ func adopt(s *Steps, arrived [2][]Arrival) (fars, nears []Arrival) {
 		}
 	}
 	return fars, nears
+}
+
+// leftBehind finds the source of a move, or of a removal to the Trash, that arrived but was not taken away on the far
+// side.
+func (p *planner) leftBehind(a Arrival, here mailbox.Name) {
+	if v := p.reappears(content{Near, a.digest()}, here); v != nil && v.mailbox != here {
+		v.used, v.change.Moved = true, true
+	}
 }
 
 // partners finds the far arrival that each near arrival is, by the near ID.
@@ -338,7 +374,7 @@ func (p *planner) copied(s *Steps, side Side, a Arrival) bool {
 		if place.ID == "" || p.gone[placed{other, place}] != nil {
 			continue
 		}
-		s.Relocate = append(s.Relocate, Relocation{Side: other, From: place, Arrival: a, Have: held.Flags, Want: a.Flags})
+		s.Relocate = append(s.Relocate, Relocation{Side: other, From: place, Arrival: a, Have: p.flagsOf(held), Want: a.Flags})
 		return true
 	}
 	if side == Far && !a.digest().IsZero() && len(p.near[a.digest()]) > 0 {
@@ -360,8 +396,8 @@ func (p *planner) pairs(s *Steps, d Delta, policy Policy) {
 				loser = Far
 			}
 			gone := p.gone[placed{loser.Other(), mailbox.Place{Mailbox: d.Mailbox, ID: idOn(loser.Other(), c.Pair)}}]
-			if !gone.used && !policy.NoRemoval[loser] {
-				s.Remove[loser] = append(s.Remove[loser], c)
+			if (!gone.used || gone.change.Moved) && !policy.NoRemoval[loser] {
+				s.Remove[loser] = append(s.Remove[loser], gone.change)
 			}
 		default:
 			if a := agree(c.Pair, c.Flags[Far], c.Flags[Near], c.Pair.Flags); !a.Pair.Flags.Same(c.Pair.Flags) || a.effects() {

@@ -43,11 +43,20 @@ func (a *applier) relocate(ctx context.Context, j *job) error {
 
 func (a *applier) route(ctx context.Context, j *job, key route, relocations []Relocation) error {
 	for len(relocations) > 0 {
-		n := min(chunk, len(relocations))
-		if err := a.routeChunk(ctx, j, key, relocations[:n]); err != nil {
+		var part, rest []Relocation
+		taken := map[mailbox.ID]bool{} // one command makes one copy of a message
+		for _, m := range relocations {
+			if len(part) == chunk || taken[m.From.ID] {
+				rest = append(rest, m)
+				continue
+			}
+			taken[m.From.ID] = true
+			part = append(part, m)
+		}
+		if err := a.routeChunk(ctx, j, key, part); err != nil {
 			return err
 		}
-		relocations = relocations[n:]
+		relocations = rest
 	}
 	return nil
 }
@@ -62,13 +71,8 @@ func (a *applier) routeChunk(ctx context.Context, j *job, key route, part []Relo
 		return err
 	}
 	var agreements []Agreement
-	served := map[mailbox.ID]bool{}
 	for _, m := range part {
 		id, ok := arrived[m.From.ID]
-		if key.move && served[m.From.ID] {
-			ok = false
-		}
-		served[m.From.ID] = true
 		if !ok {
 			a.refused(j, m)
 			continue
@@ -115,18 +119,12 @@ func (a *applier) carryOut(ctx context.Context, j *job, key route, part []Reloca
 	if !ok {
 		return nil, nil, nil
 	}
-	doomed := make([]mailbox.Doomed, 0, len(part))
-	listed := map[mailbox.ID]bool{}
-	for _, m := range part {
-		if listed[m.From.ID] {
-			continue
-		}
-		listed[m.From.ID] = true
-		d := mailbox.Doomed{ID: m.From.ID}
+	doomed := make([]mailbox.Doomed, len(part))
+	for i, m := range part {
+		doomed[i] = mailbox.Doomed{ID: m.From.ID}
 		if m.Pair != nil {
-			d.Pair = *m.Pair
+			doomed[i].Pair = *m.Pair
 		}
-		doomed = append(doomed, d)
 	}
 	if key.side == Far {
 		a.touch(j.name)

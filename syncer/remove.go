@@ -3,6 +3,7 @@ package syncer
 import (
 	"context"
 	"fmt"
+	"iter"
 	"slices"
 
 	"mailtwin/mailbox"
@@ -15,7 +16,8 @@ func (a *applier) remove(ctx context.Context, j *job) error {
 			return err
 		}
 	}
-	for part := range slices.Chunk(j.steps.Remove[Far], chunk) {
+	slices.SortStableFunc(j.steps.Remove[Far], func(x, y Change) int { return x.rank() - y.rank() })
+	for part := range chunks(j.steps.Remove[Far]) {
 		if err := a.removeFar(ctx, j, part); err != nil {
 			return err
 		}
@@ -24,6 +26,30 @@ func (a *applier) remove(ctx context.Context, j *job) error {
 		return nil
 	}
 	return a.ledger.Commit(ctx, mailbox.Update{Mailbox: j.name, Drop: j.steps.Forget})
+}
+
+// rank puts what was only left behind by a move apart from what was removed.
+func (c Change) rank() int {
+	if c.Moved {
+		return 0
+	}
+	return 1
+}
+
+// chunks cuts a list that is sorted by rank into parts of one rank.
+func chunks(list []Change) iter.Seq[[]Change] {
+	return func(yield func([]Change) bool) {
+		for len(list) > 0 {
+			n := 1
+			for n < len(list) && n < chunk && list[n].rank() == list[0].rank() {
+				n++
+			}
+			if !yield(list[:n]) {
+				return
+			}
+			list = list[n:]
+		}
+	}
 }
 
 func (a *applier) removeNear(ctx context.Context, j *job, part []Change) error {
@@ -40,7 +66,7 @@ func (a *applier) removeFar(ctx context.Context, j *job, part []Change) error {
 	if err != nil || len(part) == 0 {
 		return err
 	}
-	if a.opts.DeleteRemote == Never {
+	if a.opts.DeleteRemote == Never && !part[0].Moved {
 		all := map[mailbox.ID]bool{}
 		for _, c := range part {
 			all[c.Pair.Far] = true
@@ -49,7 +75,7 @@ func (a *applier) removeFar(ctx context.Context, j *job, part []Change) error {
 	}
 	a.touch(j.name)
 	mover, canMove := a.side[Far].(Mover)
-	if a.opts.DeleteRemote == Trash && j.name != a.view.trash && canMove {
+	if a.opts.DeleteRemote == Trash && j.name != a.view.trash && canMove && !part[0].Moved {
 		return a.toTrash(ctx, j, mover, part)
 	}
 	gone, kept, err := a.side[Far].Remove(ctx, j.name, doom(part, Far))
@@ -61,7 +87,7 @@ func (a *applier) removeFar(ctx context.Context, j *job, part []Change) error {
 
 // surelyGone leaves only what is certainly gone on the near side; the rest is for the next run.
 func (a *applier) surelyGone(ctx context.Context, j *job, part []Change) ([]Change, error) {
-	if j.missing[Near] {
+	if j.missing[Near] && !j.created[Near] {
 		gone, err := a.side[Near].Vanished(ctx, j.name)
 		if err != nil || !gone {
 			a.soilJob(j, Near)

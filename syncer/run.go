@@ -132,7 +132,7 @@ func (r *run) once(ctx context.Context) error {
 	for i, j := range jobs {
 		deltas[i] = j.delta
 	}
-	policy := r.policy(jobs)
+	policy := r.policy(v, jobs)
 	steps := Plan(deltas, policy)
 	for i, j := range jobs {
 		j.plan(&steps[i], policy)
@@ -146,8 +146,8 @@ func (r *run) once(ctx context.Context) error {
 
 // policy holds removals back on a side as long as the other side could not be read in full: what seems removed might
 // have moved to where nobody could look.
-func (r *run) policy(jobs []*job) Policy {
-	var p Policy
+func (r *run) policy(v *view, jobs []*job) Policy {
+	p := Policy{Trash: v.trash}
 	for _, j := range jobs {
 		for _, side := range []Side{Far, Near} {
 			if j.failed[side] {

@@ -66,17 +66,17 @@ type load func(context.Context) error
 // run works through the loads of all mailboxes in order, several at once, so that one huge mailbox keeps all workers
 // busy too.
 func (t *transfers) run(ctx context.Context, jobs []*job, loads func(*job) []load) error {
-	group, ctx := errgroup.WithContext(ctx)
+	group, loading := errgroup.WithContext(ctx)
 	group.SetLimit(max(1, t.opts.Workers))
 	for _, j := range jobs {
 		if j.failed[Far] || j.failed[Near] {
 			continue
 		}
 		for _, load := range loads(j) {
-			if ctx.Err() != nil {
+			if loading.Err() != nil {
 				break
 			}
-			group.Go(func() error { return t.tolerate(j, load(ctx)) })
+			group.Go(func() error { return t.tolerate(j, load(loading)) })
 		}
 	}
 	if err := group.Wait(); err != nil {

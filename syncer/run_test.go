@@ -1,0 +1,487 @@
+package syncer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"mailtwin/mailbox"
+)
+
+// A world is two sides, a ledger, and what its people did to the mail.
+type world struct {
+	far, near *memory
+	ledger    *notebook
+	made      int
+	deleted   map[string]bool // raw texts that somebody removed somewhere
+}
+
+func newWorld() *world {
+	return &world{far: newMemory(true), near: newMemory(false), ledger: newNotebook(), deleted: map[string]bool{}}
+}
+
+func (w *world) sync(opts Options) (*Report, error) {
+	if opts.Workers == 0 {
+		opts.Workers = 1
+	}
+	return Run(context.Background(), w.far, w.near, w.ledger, opts)
+}
+
+func (w *world) write() message {
+	w.made++
+	id := fmt.Sprintf("Message-ID: <%d@test>\r\n", w.made)
+	if w.made%5 == 0 {
+		id = "" // not every message has one
+	}
+	return message{raw: fmt.Sprintf("%sSubject: %d\r\n\r\n", id, w.made), date: time.Unix(int64(1000+w.made), 0)}
+}
+
+type fataler interface {
+	Helper()
+	Fatalf(string, ...any)
+}
+
+// wantAgreement checks that both sides hold the same and that a further run is idle.
+func (w *world) wantAgreement(t fataler) {
+	t.Helper()
+	far, near := w.far.content(), w.near.content()
+	if !maps.Equal(far, near) {
+		t.Fatalf("the sides differ\nfar:  %v\nnear: %v", far, near)
+	}
+	before := w.far.bodies + w.far.appends + w.near.appends
+	r, err := w.sync(Options{})
+	if err != nil || !r.Idle() {
+		t.Fatalf("a further run is not idle: %v %v", err, describe(r))
+	}
+	if after := w.far.bodies + w.far.appends + w.near.appends; after != before {
+		t.Fatalf("a further run transferred %d messages", after-before)
+	}
+}
+
+func describe(r *Report) string {
+	s := ""
+	for _, c := range r.Mailboxes {
+		if !c.Idle() {
+			s += fmt.Sprintf("%+v\n", *c)
+		}
+	}
+	return s + fmt.Sprint(r.Problems)
+}
+
+func (w *world) mustSync(t fataler) *Report {
+	t.Helper()
+	r, err := w.sync(Options{AllowDelete: true})
+	if err != nil || len(r.Problems) > 0 {
+		t.Fatalf("sync: %v %v", err, r.Problems)
+	}
+	return r
+}
+
+func TestFirstSync(t *testing.T) {
+	w := newWorld()
+	for range 10 {
+		w.far.put(mailbox.Inbox, w.write())
+	}
+	w.far.make("Work/2024")
+	w.far.put("Work/2024", w.write())
+	w.near.put(mailbox.Inbox, w.write())
+	if total := w.mustSync(t).Total(); total.Downloaded != 11 || total.Uploaded != 1 {
+		t.Fatalf("downloaded %d, uploaded %d", total.Downloaded, total.Uploaded)
+	}
+	w.wantAgreement(t)
+}
+
+func TestMoveTransfersNothing(t *testing.T) {
+	for _, side := range []Side{Far, Near} {
+		w := newWorld()
+		mover := []*memory{w.far, w.near}[side]
+		w.far.make("Archive")
+		for range 20 {
+			w.far.put(mailbox.Inbox, w.write())
+		}
+		w.far.put("Archive", w.write())
+		w.mustSync(t)
+		bodies, appends := w.far.bodies, w.far.appends
+		for _, id := range slices.Collect(maps.Keys(mover.boxes[mailbox.Inbox].messages)) {
+			if _, _, err := mover.Move(context.Background(), mailbox.Inbox, []mailbox.Doomed{{ID: id}}, "Archive"); err != nil {
+				t.Fatal(err)
+			}
+		}
+		r := w.mustSync(t)
+		if w.far.bodies != bodies || w.far.appends != appends || r.Total().Moved[side.Other()] != 20 {
+			t.Errorf("moved on the %v side: %d bodies, %d appends, %s", side, w.far.bodies-bodies, w.far.appends-appends, describe(r))
+		}
+		w.wantAgreement(t)
+	}
+}
+
+func TestCopyTransfersNothing(t *testing.T) {
+	for _, side := range []Side{Far, Near} {
+		w := newWorld()
+		copier := []*memory{w.far, w.near}[side]
+		w.far.make("Archive")
+		id := w.far.put(mailbox.Inbox, w.write())
+		w.mustSync(t)
+		for id = range copier.boxes[mailbox.Inbox].messages {
+		}
+		bodies, appends := w.far.bodies, w.far.appends
+		if _, err := copier.Copy(context.Background(), mailbox.Inbox, []mailbox.Doomed{{ID: id}}, "Archive"); err != nil {
+			t.Fatal(err)
+		}
+		w.mustSync(t)
+		if w.far.bodies != bodies || w.far.appends != appends {
+			t.Errorf("copied on the %v side: %d bodies, %d appends", side, w.far.bodies-bodies, w.far.appends-appends)
+		}
+		w.wantAgreement(t)
+	}
+}
+
+func TestRenameTransfersNothing(t *testing.T) {
+	for _, side := range []Side{Far, Near} {
+		w := newWorld()
+		for _, name := range []mailbox.Name{"Work", "Work/2024", "Work/2024/May"} {
+			w.far.make(name)
+			w.far.put(name, w.write())
+		}
+		w.mustSync(t)
+		bodies, appends := w.far.bodies, w.far.appends
+		[]*memory{w.far, w.near}[side].rename("Work", "Job")
+		r := w.mustSync(t)
+		if w.far.bodies != bodies || w.far.appends != appends || r.byName["Job"].Renamed != "Work" {
+			t.Errorf("renamed on the %v side: %d bodies, %d appends, %s", side, w.far.bodies-bodies, w.far.appends-appends, describe(r))
+		}
+		if w.far.boxes["Job/2024/May"] == nil || w.near.boxes["Job/2024/May"] == nil {
+			t.Errorf("renamed on the %v side: mailboxes below did not follow", side)
+		}
+		w.wantAgreement(t)
+	}
+}
+
+func TestMailboxRemoved(t *testing.T) {
+	for _, side := range []Side{Far, Near} {
+		w := newWorld()
+		w.far.put(mailbox.Inbox, w.write())
+		w.far.make("Old")
+		w.far.put("Old", w.write())
+		w.mustSync(t)
+		delete([]*memory{w.far, w.near}[side].boxes, "Old")
+		w.mustSync(t)
+		if w.far.boxes["Old"] != nil || w.near.boxes["Old"] != nil {
+			t.Errorf("removed on the %v side, still there on the other", side)
+		}
+		w.wantAgreement(t)
+	}
+}
+
+func TestMailboxRemovedWithNewMailInside(t *testing.T) {
+	w := newWorld()
+	w.far.put(mailbox.Inbox, w.write())
+	w.far.make("Old")
+	w.far.put("Old", w.write())
+	w.mustSync(t)
+	delete(w.far.boxes, "Old")
+	w.near.put("Old", w.write())
+	w.mustSync(t)
+	if n := len(w.far.boxes["Old"].messages); n != 1 {
+		t.Errorf("Old has %d messages, want the new one", n)
+	}
+	w.wantAgreement(t)
+}
+
+func TestBrake(t *testing.T) {
+	for _, tt := range []struct {
+		name string
+		do   func(w *world)
+		side Side
+	}{
+		{"near emptied", func(w *world) { clear(w.near.boxes[mailbox.Inbox].messages); delete(w.near.boxes, "Work") }, Near},
+		{"near without mailboxes", func(w *world) { clear(w.near.boxes) }, Near},
+		{"INBOX gone", func(w *world) { delete(w.near.boxes, mailbox.Inbox) }, Near},
+		{"far emptied", func(w *world) { clear(w.far.boxes[mailbox.Inbox].messages); delete(w.far.boxes, "Work") }, Far},
+	} {
+		w := newWorld()
+		w.far.put(mailbox.Inbox, w.write())
+		w.far.make("Work")
+		w.far.put("Work", w.write())
+		w.mustSync(t)
+		tt.do(w)
+		far, near := w.far.content(), w.near.content()
+		_, err := w.sync(Options{})
+		var brake *BrakeError
+		if !errors.As(err, &brake) || brake.Side != tt.side {
+			t.Errorf("%s: got %v, want the brake of the %v side", tt.name, err, tt.side)
+		}
+		if !maps.Equal(far, w.far.content()) || !maps.Equal(near, w.near.content()) {
+			t.Errorf("%s: something was changed", tt.name)
+		}
+		w.mustSync(t) // with AllowDelete
+		w.wantAgreement(t)
+	}
+}
+
+func TestDryRunChangesNothing(t *testing.T) {
+	w := newWorld()
+	w.far.put(mailbox.Inbox, w.write())
+	w.mustSync(t)
+	w.far.make("Work")
+	w.far.put("Work", w.write())
+	w.near.put(mailbox.Inbox, w.write())
+	far, near, steps := w.far.content(), w.near.content(), w.ledger.step
+	r, err := w.sync(Options{DryRun: true})
+	if err != nil || r.Total().Downloaded != 1 || r.Total().Uploaded != 1 {
+		t.Errorf("got %v, %v", describe(r), err)
+	}
+	if !maps.Equal(far, w.far.content()) || !maps.Equal(near, w.near.content()) || w.ledger.step != steps {
+		t.Error("a dry run changed something")
+	}
+}
+
+func TestDeleteRemote(t *testing.T) {
+	for _, tt := range []struct {
+		policy           Removal
+		inbox, trash, ct int
+	}{{Trash, 0, 1, 1}, {Expunge, 0, 0, 0}, {Never, 1, 0, 1}} {
+		w := newWorld()
+		id := w.far.put(mailbox.Inbox, w.write())
+		w.far.make("Work")
+		w.far.put("Work", w.write())
+		w.mustSync(t)
+		clear(w.near.boxes[mailbox.Inbox].messages)
+		w.near.boxes[mailbox.Inbox].version++
+		for range 2 {
+			if _, err := w.sync(Options{DeleteRemote: tt.policy}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if inbox, trash := len(w.far.boxes[mailbox.Inbox].messages), len(w.far.boxes["Trash"].messages); inbox != tt.inbox || trash != tt.trash {
+			t.Errorf("%s: %d in INBOX, %d in Trash", tt.policy, inbox, trash)
+		}
+		if n := len(w.near.boxes[mailbox.Inbox].messages); n != 0 {
+			t.Errorf("%s: the message came back", tt.policy)
+		}
+		_ = id
+	}
+}
+
+func TestUIDValidityChanged(t *testing.T) {
+	w := newWorld()
+	for range 10 {
+		w.far.put(mailbox.Inbox, w.write())
+	}
+	w.mustSync(t)
+	bodies := w.far.bodies
+	old := w.far.boxes[mailbox.Inbox]
+	w.far.make(mailbox.Inbox)
+	for _, m := range old.messages {
+		w.far.put(mailbox.Inbox, m)
+	}
+	w.mustSync(t)
+	if w.far.bodies != bodies || len(w.far.boxes[mailbox.Inbox].messages) != 10 {
+		t.Errorf("%d bodies fetched, %d messages", w.far.bodies-bodies, len(w.far.boxes[mailbox.Inbox].messages))
+	}
+	w.wantAgreement(t)
+}
+
+var names = []mailbox.Name{mailbox.Inbox, "Work", "Work/2024", "Archive"}
+
+// act is one thing that somebody does to one side.
+func (w *world) act(t *rapid.T) {
+	m := []*memory{w.far, w.near}[rapid.SampledFrom([]Side{Far, Near}).Draw(t, "side")]
+	boxes := slices.Sorted(maps.Keys(m.boxes))
+	name := rapid.SampledFrom(boxes).Draw(t, "mailbox")
+	b := m.boxes[name]
+	ids := slices.Sorted(maps.Keys(b.messages))
+	op := rapid.SampledFrom([]string{"new", "new", "flag", "unflag", "delete", "move", "copy", "create", "rename", "drop"}).Draw(t, "op")
+	if len(ids) == 0 && op != "create" && op != "rename" && op != "drop" {
+		op = "new"
+	}
+	var id mailbox.ID
+	if len(ids) > 0 {
+		id = rapid.SampledFrom(ids).Draw(t, "message")
+	}
+	flag := rapid.SampledFrom([]mailbox.Flag{mailbox.Seen, mailbox.Flagged, "work"}).Draw(t, "flag")
+	to := rapid.SampledFrom(boxes).Draw(t, "to")
+	ctx := context.Background()
+	switch op {
+	case "new":
+		m.put(name, w.write())
+	case "flag":
+		m.SetFlags(ctx, name, []mailbox.FlagChange{{ID: id, Add: mailbox.MakeFlags(flag)}}, nil)
+	case "unflag":
+		m.SetFlags(ctx, name, []mailbox.FlagChange{{ID: id, Take: mailbox.MakeFlags(flag)}}, nil)
+	case "delete":
+		w.deleted[b.messages[id].raw] = true
+		delete(b.messages, id)
+		b.version++
+	case "move":
+		if to != name {
+			msg := b.messages[id]
+			delete(b.messages, id)
+			b.version++
+			m.put(to, msg)
+		}
+	case "copy":
+		m.put(to, b.messages[id])
+	case "create":
+		if fresh := rapid.SampledFrom(names).Draw(t, "fresh"); m.boxes[fresh] == nil {
+			m.make(fresh)
+		}
+	case "rename":
+		fresh := mailbox.Name(fmt.Sprintf("Box%d", rapid.IntRange(1, 5).Draw(t, "fresh")))
+		if name != mailbox.Inbox && name != "Trash" && m.boxes[fresh] == nil {
+			m.rename(name, fresh)
+		}
+	case "drop":
+		if name != mailbox.Inbox && name != "Trash" {
+			for _, msg := range b.messages {
+				w.deleted[msg.raw] = true
+			}
+			delete(m.boxes, name)
+		}
+	}
+}
+
+// raws counts how often each text is on a side.
+func (m *memory) raws() map[string]int {
+	all := map[string]int{}
+	for _, b := range m.boxes {
+		for _, msg := range b.messages {
+			all[msg.raw]++
+		}
+	}
+	return all
+}
+
+func configure(t *rapid.T, w *world) {
+	w.far.noMarks = rapid.Bool().Draw(t, "noMarks")
+	w.far.noUIDs = rapid.Bool().Draw(t, "noUIDs")
+}
+
+// Whatever people do on both sides, with syncs between: both sides agree after a sync, nothing is lost that nobody
+// deleted, and nothing is doubled that nobody copied.
+func TestRandomHistories(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		w := newWorld()
+		configure(t, w)
+		for range rapid.IntRange(1, 6).Draw(t, "rounds") {
+			for range rapid.IntRange(0, 8).Draw(t, "acts") {
+				w.act(t)
+			}
+			before := w.far.raws()
+			for raw := range w.near.raws() {
+				before[raw]++
+			}
+			w.mustSync(t)
+			w.wantAgreement(t)
+			after := w.near.raws()
+			for raw := range before {
+				if after[raw] == 0 && !w.deleted[raw] {
+					t.Fatalf("lost: %q", raw)
+				}
+			}
+		}
+	})
+}
+
+// A run dies at every effect, before it and just after it. The next run reaches agreement, nothing is lost or
+// doubled, and the run after that is idle.
+func TestDieAtEveryEffect(t *testing.T) {
+	for _, after := range []bool{false, true} {
+		for _, variant := range []string{"", "noUIDs", "noMarks", "marksOff", "rewrites"} {
+			t.Run(fmt.Sprintf("after=%v,%s", after, variant), func(t *testing.T) { dieEverywhere(t, after, variant) })
+		}
+	}
+}
+
+func dieEverywhere(t *testing.T, after bool, variant string) {
+	for step := 1; ; step++ {
+		w := busyWorld(t, variant)
+		want := w.expected()
+		fate := &mortal{diesAt: step, after: after}
+		w.far.mortal, w.near.mortal, w.ledger.mortal = fate, fate, fate
+		_, err := w.sync(Options{AllowDelete: true})
+		died := errors.Is(err, errDied)
+		if err != nil && !died {
+			t.Fatal(err)
+		}
+		fate = &mortal{}
+		w.far.mortal, w.near.mortal, w.ledger.mortal = fate, fate, fate
+		w.mustSync(t)
+		if got := w.near.raws(); !maps.Equal(got, want) {
+			t.Fatalf("died at step %d: lost or doubled:\ngot  %v\nwant %v", step, got, want)
+		}
+		w.wantAgreement(t)
+		if !died {
+			return
+		}
+	}
+}
+
+// busyWorld is a world in agreement, in which then a little of everything happened.
+func busyWorld(t *testing.T, variant string) *world {
+	w := newWorld()
+	w.far.noUIDs = variant == "noUIDs" || variant == "marksOff"
+	w.far.noMarks = variant == "noMarks"
+	w.far.marksOff = variant == "marksOff"
+	w.far.make("Work")
+	w.far.make("Old")
+	w.far.make("Name")
+	var ids []mailbox.ID
+	for range 8 {
+		ids = append(ids, w.far.put(mailbox.Inbox, w.write()))
+	}
+	w.far.put("Old", w.write())
+	w.far.put("Name", w.write())
+	w.mustSync(t)
+	w.far.rewrites = variant == "rewrites"
+
+	local := map[string]mailbox.ID{}
+	for id, msg := range w.near.boxes[mailbox.Inbox].messages {
+		local[msg.raw] = id
+	}
+	near := func(i int) mailbox.ID { return local[w.far.boxes[mailbox.Inbox].messages[ids[i]].raw] }
+	ctx := context.Background()
+	seen := mailbox.MakeFlags(mailbox.Seen)
+	w.near.SetFlags(ctx, mailbox.Inbox, []mailbox.FlagChange{{ID: near(0), Add: seen}, {ID: near(1), Add: seen}}, nil)
+	w.far.SetFlags(ctx, mailbox.Inbox, []mailbox.FlagChange{{ID: ids[1], Add: mailbox.MakeFlags("work")}}, nil)
+	inbox := w.near.boxes[mailbox.Inbox]
+	moved, gone := near(2), near(3)
+	msg := inbox.messages[moved]
+	delete(inbox.messages, moved)
+	delete(inbox.messages, gone)
+	inbox.version++
+	w.near.put("Work", msg)
+	w.near.put("Work", inbox.messages[near(4)]) // a copy
+	w.near.put("Work", w.write())
+	w.near.put(mailbox.Inbox, w.write())
+	w.far.put("Work", w.write())
+	far := w.far.boxes[mailbox.Inbox]
+	w.far.put("Work", far.messages[ids[5]])
+	delete(far.messages, ids[5])
+	delete(far.messages, ids[6])
+	far.version++
+	w.near.rename("Name", "Other")
+	delete(w.far.boxes, "Old")
+	w.near.make("Fresh")
+	w.near.put("Fresh", w.write())
+	return w
+}
+
+// expected is what an undisturbed run comes to.
+func (w *world) expected() map[string]int {
+	want := map[string]int{}
+	for i := 1; i <= w.made; i++ {
+		probe := &world{made: i - 1}
+		want[probe.write().raw] = 1
+	}
+	delete(want, (&world{made: 6}).write().raw) // removed on the far side
+	delete(want, (&world{made: 8}).write().raw) // its mailbox was removed
+	want[(&world{made: 4}).write().raw] = 2     // copied
+	return want
+}
