@@ -215,8 +215,13 @@ func (a *applier) deleteMailbox(ctx context.Context, j *job) error {
 		j.forgotten = true
 		return a.ledger.Commit(ctx, mailbox.Update{Mailbox: j.name, Forget: true})
 	}
+	if j.later && !j.dirty[Far] && !j.dirty[Near] {
+		j.forgotten = true
+		a.touch(j.name)
+		return a.ledger.Commit(ctx, mailbox.Update{Mailbox: j.name, Forget: true})
+	}
 	for _, side := range []Side{Far, Near} {
-		if !j.deletes(side) || j.dirty[Far] || j.dirty[Near] || (side == Far && (a.opts.DeleteRemote == Never || j.kept)) {
+		if !j.deletes(side) || j.dirty[Far] || j.dirty[Near] || (side == Far && a.opts.DeleteRemote == Never) {
 			continue
 		}
 		if side == Far {

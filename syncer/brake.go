@@ -36,11 +36,11 @@ func (r *run) brake(v *view, jobs []*job) error {
 	for _, side := range []Side{Far, Near} {
 		lost := 0
 		for _, j := range jobs {
-			gone := j.gone(side)
-			if j.missing[side] && j.name == mailbox.Inbox && gone > 0 {
-				return &BrakeError{Side: side, Mailbox: j.name, Lost: gone}
+			_, here := j.gone(side)
+			if j.missing[side] && j.name == mailbox.Inbox && here > 0 {
+				return &BrakeError{Side: side, Mailbox: j.name, Lost: here}
 			}
-			lost += gone
+			lost += here
 		}
 		if lost > 0 && r.empty(side, v, jobs) {
 			return &BrakeError{Side: side, Lost: lost}
@@ -49,15 +49,18 @@ func (r *run) brake(v *view, jobs []*job) error {
 	return nil
 }
 
-// gone counts the messages that a side lost and the other still has.
-func (j *job) gone(side Side) int {
-	n := 0
+// gone counts the messages that a side had and has no longer; lost those of them that the other side still has.
+func (j *job) gone(side Side) (gone, lost int) {
 	for _, c := range j.delta.Pairs {
-		if c.Gone[side] && c.Pair.Parked == mailbox.Paired {
-			n++
+		if !c.Gone[side] || c.Pair.Parked != mailbox.Paired {
+			continue
+		}
+		gone++
+		if !c.Gone[side.Other()] {
+			lost++
 		}
 	}
-	return n
+	return gone, lost
 }
 
 // empty tells whether a side holds no message that is known or new.
@@ -65,7 +68,7 @@ func (r *run) empty(side Side, v *view, jobs []*job) bool {
 	looked := map[mailbox.Name]bool{}
 	for _, j := range jobs {
 		looked[j.name] = true
-		if len(j.delta.New[side]) > 0 || j.paired > j.gone(side) {
+		if gone, _ := j.gone(side); len(j.delta.New[side]) > 0 || j.paired > gone {
 			return false
 		}
 	}

@@ -267,7 +267,8 @@ func (r *run) sameHeader(ctx context.Context, one, other mailbox.Place) (bool, e
 	return len(headers) == 2 && headers[0] == headers[1], nil
 }
 
-// maxAttempts is how often an upload may be begun without its end being seen before it is left alone.
+// maxAttempts is how often a server may say that it stored a message and then not show it, before the message is left
+// alone. Without this bound a server that stores what cannot be recognised would be filled with copies.
 const maxAttempts = 3
 
 var errLostUploads = fmt.Errorf("uploaded %d times, and the server never showed it; left alone", maxAttempts)

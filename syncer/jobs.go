@@ -28,6 +28,7 @@ type job struct {
 	failed [2]bool // by Side: it could not be read in full
 	dirty  [2]bool // by Side: something was left undone, so the cursor stays where it is
 	held   [2]bool // by Side: removals there were held back
+	later  bool    // the mailbox vanished on the far side; what is new on the near side waits for the next pass
 	kept   bool    // the far side keeps messages that the near side removed
 
 	forgotten  bool // last no longer has it
@@ -108,12 +109,20 @@ func (r *run) activate(v *view, j *job) {
 func (j *job) plan(steps *Steps, policy Policy) {
 	j.steps = steps
 	for _, loser := range []Side{Far, Near} {
-		if policy.NoRemoval[loser] && j.gone(loser.Other()) > 0 {
+		if _, lost := j.gone(loser.Other()); policy.NoRemoval[loser] && lost > 0 {
 			j.dirty[loser.Other()] = true
 			j.held[loser] = true
 		}
 	}
 	j.delta = Delta{Mailbox: j.name} // the steps hold what is left of it
+}
+
+// postpone leaves what is new on the near side for the next pass if the mailbox vanished on the far side. By then the
+// ledger has forgotten the mailbox, whose UIDs would otherwise mix with those of the one that is made anew.
+func (j *job) postpone() {
+	if j.missing[Far] && len(j.delta.New[Near]) > 0 {
+		j.later, j.delta.New[Near] = true, nil
+	}
 }
 
 // creates tells whether the mailbox is to be made on a side: if only the other side has it, or if it vanished while
@@ -122,7 +131,7 @@ func (j *job) creates(side Side) bool {
 	if j.exists[side] {
 		return false
 	}
-	lasting := !j.missing[side] || j.name == mailbox.Inbox
+	lasting := !j.missing[side] || (j.name == mailbox.Inbox && side == Near)
 	return lasting && j.exists[side.Other()] || j.wanted(side)
 }
 
@@ -143,5 +152,5 @@ func (j *job) wanted(side Side) bool {
 func (j *job) deletes(side Side) bool {
 	other := side.Other()
 	return j.exists[side] && j.missing[other] && !j.creates(other) && !j.held[side] && j.name != mailbox.Inbox &&
-		!(side == Far && j.kept)
+		!j.later && !(side == Far && j.kept)
 }

@@ -108,6 +108,7 @@ type Relocation struct {
 	Arrival Arrival       // the message on the other side that asks for it
 	Have    mailbox.Flags // what the message carries where it lies
 	Want    mailbox.Flags // what both sides shall carry
+	Unsure  bool          // Have is what it might carry at most
 }
 
 // Policy is what a plan may do.
@@ -124,7 +125,7 @@ type Policy struct {
 func Plan(deltas []Delta, policy Policy) []Steps {
 	p := &planner{
 		steps: make([]Steps, len(deltas)), flags: map[mailbox.Place]mailbox.Flags{}, gone: map[placed]*vanished{},
-		lost: map[content][]*vanished{}, near: map[mailbox.Digest][]mailbox.Place{},
+		lost: map[content][]*vanished{}, near: map[mailbox.Digest]*source{},
 	}
 	for i, d := range deltas {
 		p.steps[i].Mailbox = d.Mailbox
@@ -156,12 +157,18 @@ type vanished struct {
 	used    bool // it turned up again elsewhere
 }
 
+// source is a new near message that others can be copied from, and every flag that it might carry by then.
+type source struct {
+	mailbox.Place
+	flags mailbox.Flags
+}
+
 type planner struct {
 	steps []Steps
-	flags map[mailbox.Place]mailbox.Flags    // by far place: what agreements come to
-	gone  map[placed]*vanished               // every message that a side lost
-	lost  map[content][]*vanished            // those that the other side still has, by the side that lost them
-	near  map[mailbox.Digest][]mailbox.Place // what is new on the near side
+	flags map[mailbox.Place]mailbox.Flags // by far place: what agreements come to
+	gone  map[placed]*vanished            // every message that a side lost
+	lost  map[content][]*vanished         // those that the other side still has, by the side that lost them
+	near  map[mailbox.Digest]*source      // what is new on the near side
 }
 
 // flagsOf returns what a held message carries by the time it is copied: agreements come first. One that was kept may
@@ -194,8 +201,13 @@ func (p *planner) index(d Delta) {
 		}
 	}
 	for _, a := range d.New[Near] {
-		if digest := a.digest(); !digest.IsZero() {
-			p.near[digest] = append(p.near[digest], mailbox.Place{Mailbox: d.Mailbox, ID: a.ID})
+		if digest := a.digest(); !digest.IsZero() && p.near[digest] == nil {
+			p.near[digest] = &source{Place: mailbox.Place{Mailbox: d.Mailbox, ID: a.ID}, flags: a.Flags}
+		}
+	}
+	for _, a := range d.New[Far] {
+		if s := p.near[a.digest()]; s != nil {
+			s.flags = s.flags.Union(a.Flags)
 		}
 	}
 }
@@ -377,8 +389,9 @@ func (p *planner) copied(s *Steps, side Side, a Arrival) bool {
 		s.Relocate = append(s.Relocate, Relocation{Side: other, From: place, Arrival: a, Have: p.flagsOf(held), Want: a.Flags})
 		return true
 	}
-	if side == Far && !a.digest().IsZero() && len(p.near[a.digest()]) > 0 {
-		s.Relocate = append(s.Relocate, Relocation{Side: Near, From: p.near[a.digest()][0], Arrival: a, Want: a.Flags})
+	if side == Far && !a.digest().IsZero() && p.near[a.digest()] != nil {
+		source := p.near[a.digest()]
+		s.Relocate = append(s.Relocate, Relocation{Side: Near, From: source.Place, Arrival: a, Have: source.flags, Want: a.Flags, Unsure: true})
 		return true
 	}
 	return false

@@ -193,6 +193,9 @@ func (m Relocation) agreement(key route, id mailbox.ID, kept bool) Agreement {
 	pair.Flags = m.Want
 	g := Agreement{Pair: pair, Keep: kept}
 	g.Flags[key.side] = flagChange(id, m.Have, m.Want)
+	if m.Unsure {
+		g.Flags[key.side].Add = m.Want
+	}
 	g.Flags[key.side.Other()] = flagChange(m.Arrival.ID, m.Arrival.Flags, m.Want)
 	if m.Pair != nil {
 		g.Drop = &mailbox.Located{Mailbox: key.from, Pair: *m.Pair}

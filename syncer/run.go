@@ -128,6 +128,9 @@ func (r *run) once(ctx context.Context) error {
 	if err := r.brake(v, jobs); err != nil {
 		return err
 	}
+	for _, j := range jobs {
+		j.postpone()
+	}
 	deltas := make([]Delta, len(jobs))
 	for i, j := range jobs {
 		deltas[i] = j.delta
@@ -144,11 +147,12 @@ func (r *run) once(ctx context.Context) error {
 	return r.apply(ctx, v, jobs)
 }
 
-// policy holds removals back on a side as long as the other side could not be read in full: what seems removed might
-// have moved to where nobody could look.
+// policy holds removals back on a side as long as the other side could not be read in full, or is not planned for in
+// full: what seems removed might have moved to where nobody looks.
 func (r *run) policy(v *view, jobs []*job) Policy {
 	p := Policy{Trash: v.trash}
 	for _, j := range jobs {
+		p.NoRemoval[Far] = p.NoRemoval[Far] || j.later
 		for _, side := range []Side{Far, Near} {
 			if j.failed[side] {
 				p.NoRemoval[side.Other()] = true

@@ -20,10 +20,11 @@ type world struct {
 	ledger    *notebook
 	made      int
 	deleted   map[string]bool // raw texts that somebody removed somewhere
+	copied    map[string]bool // raw texts that somebody copied
 }
 
 func newWorld() *world {
-	return &world{far: newMemory(true), near: newMemory(false), ledger: newNotebook(), deleted: map[string]bool{}}
+	return &world{far: newMemory(true), near: newMemory(false), ledger: newNotebook(), deleted: map[string]bool{}, copied: map[string]bool{}}
 }
 
 func (w *world) sync(opts Options) (*Report, error) {
@@ -327,6 +328,7 @@ func (w *world) act(t *rapid.T) {
 			m.put(to, msg)
 		}
 	case "copy":
+		w.copied[b.messages[id].raw] = true
 		m.put(to, b.messages[id])
 	case "create":
 		if fresh := rapid.SampledFrom(names).Draw(t, "fresh"); m.boxes[fresh] == nil {

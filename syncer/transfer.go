@@ -285,7 +285,8 @@ func (t *transfers) remember(j *job, pair mailbox.Pair) {
 // upload brings one load to the far side. What is about to be sent is on record before the first octet leaves, so
 // that a run that comes after a crash looks for it.
 func (t *transfers) upload(ctx context.Context, j *job, part []Arrival) (err error) {
-	if err := t.begin(ctx, j, part); err != nil {
+	intents, err := t.begin(ctx, j, part)
+	if err != nil {
 		return err
 	}
 	t.touch(j.name)
@@ -300,7 +301,7 @@ func (t *transfers) upload(ctx context.Context, j *job, part []Arrival) (err err
 	if err != nil {
 		return errors.Join(fetchErr, fmt.Errorf("upload: %w", err))
 	}
-	if err := t.ledger.Commit(ctx, c.uploaded(stored)); err != nil {
+	if err := t.ledger.Commit(ctx, c.uploaded(stored, intents)); err != nil {
 		return err
 	}
 	if fetchErr != nil {
@@ -321,35 +322,42 @@ func (c *carrier) reason(id mailbox.ID) error {
 	return errVanished
 }
 
-// begin writes the intents of a load. One that was begun before and not ended counts on.
-func (t *transfers) begin(ctx context.Context, j *job, part []Arrival) error {
+// begin writes the intents of a load. One that is there already keeps its count.
+func (t *transfers) begin(ctx context.Context, j *job, part []Arrival) ([]mailbox.Intent, error) {
 	before, err := t.ledger.Intents(ctx, j.name)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	attempts := map[mailbox.ID]int{}
 	for _, intent := range before {
 		attempts[intent.Near] = intent.Attempts
 	}
-	update := mailbox.Update{Mailbox: j.name}
+	intents := make([]mailbox.Intent, 0, len(part))
 	for _, a := range part {
 		content := a.Evidence.Content
-		update.Begin = append(update.Begin, mailbox.Intent{
-			Near: a.ID, Digest: content.Digest, MessageID: content.MessageID, Size: content.Size, Attempts: attempts[a.ID] + 1,
+		intents = append(intents, mailbox.Intent{
+			Near: a.ID, Digest: content.Digest, MessageID: content.MessageID, Size: content.Size, Attempts: attempts[a.ID],
 		})
 	}
-	return t.ledger.Commit(ctx, update)
+	return intents, t.ledger.Commit(ctx, mailbox.Update{Mailbox: j.name, Begin: intents})
 }
 
 // uploaded records what is on both sides now, and ends the intents of what was refused. A message whose UID the server
-// did not tell keeps its intent: the next pass finds it.
-func (c *carrier) uploaded(stored []mailbox.Stored) mailbox.Update {
+// did not tell keeps its intent, with one attempt more: the next pass finds the message by content.
+func (c *carrier) uploaded(stored []mailbox.Stored, intents []mailbox.Intent) mailbox.Update {
 	update := mailbox.Update{Mailbox: c.job.name}
+	begun := map[mailbox.ID]mailbox.Intent{}
+	for _, intent := range intents {
+		begun[intent.Near] = intent
+	}
 	for _, s := range stored {
 		arrival := c.byID[s.Source]
 		delete(c.byID, s.Source)
 		if s.ID == "" {
 			c.soilJob(c.job, Near)
+			intent := begun[s.Source]
+			intent.Attempts++
+			update.Begin = append(update.Begin, intent)
 			continue
 		}
 		pair := newPair(Arrival{ID: s.ID, Size: arrival.Size, Date: arrival.Date}, arrival)
