@@ -3,6 +3,7 @@ package mailbox
 import (
 	"errors"
 	"fmt"
+	"iter"
 )
 
 // A ScanRequest asks one side about one mailbox.
@@ -23,6 +24,8 @@ type ScanRequest struct {
 type Known interface {
 	Len() int
 	Has(id ID) bool
+	// All yields every ID, in any order: what is gone can only be named by asking for each.
+	All() iter.Seq[ID]
 }
 
 // A Place names one message of one side.

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
+	"maps"
 
 	"mailtwin/mailbox"
 )
@@ -120,6 +122,9 @@ type known map[mailbox.ID]int32
 
 func (k known) Len() int               { return len(k) }
 func (k known) Has(id mailbox.ID) bool { _, ok := k[id]; return ok }
+
+// All yields every ID.
+func (k known) All() iter.Seq[mailbox.ID] { return maps.Keys(k) }
 
 func (s *sift) known(side Side) mailbox.Known { return known(s.byID[side]) }
 
