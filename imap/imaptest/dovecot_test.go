@@ -1,0 +1,73 @@
+package imaptest
+
+import (
+	"bufio"
+	"crypto/tls"
+	"errors"
+	"io"
+	"net"
+	"os"
+	"strings"
+	"testing"
+)
+
+func TestDovecotServesPlainAndTLS(t *testing.T) {
+	for _, storage := range []string{"sdbox", "maildir"} {
+		s := Dovecot(t, DovecotOptions{Storage: storage})
+		plain, err := net.Dial("tcp", s.Addr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		login(t, storage+", plain", plain, s.User, s.Password)
+
+		secret, err := tls.Dial("tcp", s.TLSAddr, &tls.Config{RootCAs: s.CA})
+		if err != nil {
+			t.Fatal(err)
+		}
+		login(t, storage+", TLS", secret, s.NewUser(), s.Password)
+		if _, err := tls.Dial("tcp", s.TLSAddr, &tls.Config{}); err == nil {
+			t.Errorf("%s: a certificate that nobody vouches for was accepted", storage)
+		}
+	}
+}
+
+func login(t *testing.T, name string, conn net.Conn, user, password string) {
+	t.Helper()
+	defer conn.Close()
+	if _, err := io.WriteString(conn, "a LOGIN "+user+" "+password+"\r\nb LIST \"\" *\r\nc LOGOUT\r\n"); err != nil {
+		t.Fatal(err)
+	}
+	all, err := io.ReadAll(bufio.NewReader(conn))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"a OK", "INBOX", `\Trash`, `\Sent`, `\Drafts`, `\Junk`, "b OK"} {
+		if !strings.Contains(string(all), want) {
+			t.Errorf("%s: no %q in %s", name, want, all)
+		}
+	}
+}
+
+func TestDovecotLeavesNothing(t *testing.T) {
+	dir := t.TempDir()
+	s, err := StartDovecot(dir, DovecotOptions{})
+	if errors.Is(err, ErrNoDovecot) {
+		Missing(t, "dovecot")
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(s.base); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("%s is still there: %v", s.base, err)
+	}
+	if conn, err := net.Dial("tcp", s.Addr); err == nil {
+		conn.Close()
+		t.Error("it still listens")
+	}
+	if err := s.Close(); err != nil {
+		t.Errorf("a second Close: %v", err)
+	}
+}
