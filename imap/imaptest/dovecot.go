@@ -47,7 +47,12 @@ type Server struct {
 // [Missing].
 func Dovecot(t TB, o DovecotOptions) *Server {
 	t.Helper()
-	s, err := StartDovecot(t.TempDir(), o)
+	dir, err := os.MkdirTemp("", "dovecot") // not t.TempDir: root's is closed to the user who holds the mail
+	if err != nil {
+		t.Fatalf("start dovecot: %v", err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(dir) }) // what is left is in the system's temporary directory
+	s, err := StartDovecot(dir, o)
 	if errors.Is(err, ErrNoDovecot) {
 		Missing(t, "dovecot (Debian: dovecot-imapd)")
 	}
@@ -55,6 +60,9 @@ func Dovecot(t TB, o DovecotOptions) *Server {
 		t.Fatalf("start dovecot: %v", err)
 	}
 	t.Cleanup(func() {
+		if t.Failed() {
+			t.Logf("Dovecot's log ends: %s", s.logTail())
+		}
 		if err := s.Close(); err != nil {
 			t.Logf("stop dovecot: %v", err)
 		}
@@ -62,7 +70,8 @@ func Dovecot(t TB, o DovecotOptions) *Server {
 	return s
 }
 
-// StartDovecot starts a Dovecot that keeps its mail below dir. Close must be called.
+// StartDovecot starts a Dovecot that keeps its mail below dir. Started by root, it makes dir passable for the user
+// nobody, who holds the mail; what is above dir must be passable already. Close must be called.
 func StartDovecot(dir string, o DovecotOptions) (*Server, error) {
 	binary, err := dovecotBinary()
 	if err != nil {

@@ -7,6 +7,7 @@ import "os"
 type TB interface {
 	Helper()
 	Cleanup(func())
+	Failed() bool
 	Logf(format string, args ...any)
 	Fatalf(format string, args ...any)
 	Skipf(format string, args ...any)

@@ -1,0 +1,190 @@
+package imaptest
+
+import (
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"slices"
+	"sync"
+
+	goimap "github.com/emersion/go-imap/v2"
+	"github.com/emersion/go-imap/v2/imapclient"
+	"golang.org/x/sync/errgroup"
+)
+
+// An Account is a mail program's view of an account: it lists, reads and changes it through go-imap alone. Its
+// methods may be called from several goroutines; they take turns. Close must be called.
+type Account struct {
+	addr, user, password string
+
+	mu       sync.Mutex
+	client   *imapclient.Client
+	selected string
+}
+
+// OpenAccount logs in to a server, in plain text.
+func OpenAccount(addr, user, password string) (*Account, error) {
+	conn, err := net.Dial("tcp", addr)
+	if err != nil {
+		return nil, err
+	}
+	client := imapclient.New(conn, nil)
+	if err := client.Login(user, password).Wait(); err != nil {
+		return nil, errors.Join(fmt.Errorf("log in as %s: %w", user, err), client.Close())
+	}
+	return &Account{addr: addr, user: user, password: password, client: client}, nil
+}
+
+// NewAccount logs in to a server until the test ends.
+func NewAccount(t TB, addr, user, password string) *Account {
+	t.Helper()
+	a, err := OpenAccount(addr, user, password)
+	if err != nil {
+		t.Fatalf("open an account: %v", err)
+	}
+	t.Cleanup(func() { _ = a.Close() }) // the test is over: nothing depends on it
+	return a
+}
+
+// Close ends the connection.
+func (a *Account) Close() error { return a.client.Close() }
+
+// Mailboxes lists the mailboxes that can hold messages, sorted.
+func (a *Account) Mailboxes() ([]string, error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	list, err := a.client.List("", "*", nil).Collect()
+	if err != nil {
+		return nil, fmt.Errorf("list mailboxes: %w", err)
+	}
+	var names []string
+	for _, l := range list {
+		if !slices.Contains(l.Attrs, goimap.MailboxAttrNoSelect) && !slices.Contains(l.Attrs, goimap.MailboxAttrNonExistent) {
+			names = append(names, l.Mailbox)
+		}
+	}
+	slices.Sort(names)
+	return names, nil
+}
+
+// View reads every message of every mailbox, over four connections.
+func (a *Account) View() (View, error) {
+	names, err := a.Mailboxes()
+	if err != nil {
+		return View{}, err
+	}
+	v := View{Mailboxes: names}
+	next := make(chan string, len(names))
+	for _, name := range names {
+		next <- name
+	}
+	close(next)
+	var mu sync.Mutex
+	var g errgroup.Group
+	for range min(4, len(names)) {
+		g.Go(func() error {
+			return a.readAll(next, func(copies []Copy) {
+				mu.Lock()
+				defer mu.Unlock()
+				v.Copies = append(v.Copies, copies...)
+			})
+		})
+	}
+	return v, g.Wait()
+}
+
+func (a *Account) readAll(next <-chan string, take func([]Copy)) error {
+	own, err := OpenAccount(a.addr, a.user, a.password)
+	if err != nil {
+		return err
+	}
+	defer own.Close()
+	for name := range next {
+		copies, err := own.Read(name)
+		if err != nil {
+			return err
+		}
+		take(copies)
+	}
+	return nil
+}
+
+// Read reads every message of a mailbox.
+func (a *Account) Read(mailbox string) ([]Copy, error) {
+	return a.fetch(mailbox, &goimap.FetchItemBodySection{Peek: true})
+}
+
+// Messages lists the messages of a mailbox without reading them: their Sum is zero.
+func (a *Account) Messages(mailbox string) ([]Copy, error) { return a.fetch(mailbox, nil) }
+
+func (a *Account) fetch(mailbox string, body *goimap.FetchItemBodySection) ([]Copy, error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	// Selected anew each time: what an old selection shows may be old, and some servers say EXISTS only here.
+	a.selected = ""
+	data, err := a.client.Select(mailbox, &goimap.SelectOptions{ReadOnly: true}).Wait()
+	if err != nil {
+		return nil, fmt.Errorf("examine %q: %w", mailbox, err)
+	}
+	if data.NumMessages == 0 {
+		return nil, nil
+	}
+	o := &goimap.FetchOptions{UID: true, Flags: true, InternalDate: true, RFC822Size: true}
+	if body != nil {
+		o.BodySection = append(o.BodySection, body)
+	}
+	cmd := a.client.Fetch(goimap.SeqSet{{Start: 1, Stop: data.NumMessages}}, o)
+	var copies []Copy
+	for msg := cmd.Next(); msg != nil; msg = cmd.Next() {
+		c, err := readCopy(mailbox, msg)
+		if err != nil {
+			return nil, errors.Join(err, cmd.Close())
+		}
+		if c.UID != 0 { // a FETCH that nobody asked for
+			copies = append(copies, c)
+		}
+	}
+	if err := cmd.Close(); err != nil {
+		return nil, fmt.Errorf("fetch from %q: %w", mailbox, err)
+	}
+	if len(copies) != int(data.NumMessages) {
+		return nil, fmt.Errorf("fetch from %q: %d messages came of %d", mailbox, len(copies), data.NumMessages)
+	}
+	return copies, nil
+}
+
+func readCopy(mailbox string, msg *imapclient.FetchMessageData) (Copy, error) {
+	c := Copy{Mailbox: mailbox}
+	for item := msg.Next(); item != nil; item = msg.Next() {
+		switch item := item.(type) {
+		case imapclient.FetchItemDataUID:
+			c.UID = uint32(item.UID)
+		case imapclient.FetchItemDataInternalDate:
+			c.Date = item.Time
+		case imapclient.FetchItemDataRFC822Size:
+			c.Size = item.Size
+		case imapclient.FetchItemDataFlags:
+			c.Flags = joinFlags(words(item.Flags))
+		case imapclient.FetchItemDataBodySection:
+			if item.Literal == nil {
+				return c, fmt.Errorf("fetch from %q: a body was NIL", mailbox)
+			}
+			sum := sha256.New()
+			if _, err := io.Copy(sum, item.Literal); err != nil {
+				return c, err
+			}
+			sum.Sum(c.Sum[:0])
+		}
+	}
+	return c, nil
+}
+
+func words(flags []goimap.Flag) []string {
+	var all []string
+	for _, f := range flags {
+		all = append(all, string(f))
+	}
+	return all
+}
