@@ -1,0 +1,19 @@
+// Package state keeps the ledger: what both sides of a pair last agreed on, and what is under way. It is one bbolt file
+// for each pair of replicas.
+//
+// Layout of the file, schema 1. Integers are big endian where order matters and varints elsewhere.
+//
+//	meta       "schema" -> uint32, "id" -> 16 random bytes, "setting:NAME" -> text the pair was made with
+//	names      mailbox name -> 4 bytes: the number of the mailbox
+//	mailboxes  number -> record of the mailbox: cursors, identities, counters
+//	pairs      number -> bucket: key of the pair -> record of the pair
+//	hints      8 bytes hint, number, key of the pair -> nothing
+//	intents    number, near ID -> record of the intent
+//
+// A pair's key is its far ID: 1 and 4 bytes for a UID, so that they lie in numeric order, 2 and the text for any other
+// ID. Records are compact because an account may have millions of messages, and begin with a version, so that later
+// releases can add to them.
+//
+// One process at a time has the file: a lock file beside it names who. The quarantine, the byte ledger and the
+// history of runs will lie beside these buckets.
+package state

@@ -1,0 +1,152 @@
+package state
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"iter"
+
+	"go.etcd.io/bbolt"
+
+	"mailtwin/mailbox"
+)
+
+// Mailboxes returns all mailboxes that the ledger knows, sorted by name.
+func (db *DB) Mailboxes(context.Context) ([]mailbox.Twin, error) {
+	var twins []mailbox.Twin
+	err := db.view(func(tx *bbolt.Tx) error {
+		return tx.Bucket(bucketNames).ForEach(func(_, number []byte) error {
+			twin, err := decodeTwin(tx.Bucket(bucketTwins).Get(number))
+			twins = append(twins, twin)
+			return err
+		})
+	})
+	return twins, err
+}
+
+// page is how many records are copied out of one transaction: while one is open, a writer cannot grow the file, so
+// none stays open while a consumer works.
+const page = 1000
+
+// Pairs yields the pairs of one mailbox in the order of their far IDs. The consumer may change the ledger meanwhile.
+func (db *DB) Pairs(ctx context.Context, name mailbox.Name) iter.Seq2[mailbox.Pair, error] {
+	return func(yield func(mailbox.Pair, error) bool) {
+		var last []byte
+		for {
+			pairs, next, err := db.pairsAfter(name, last)
+			if err == nil {
+				err = ctx.Err()
+			}
+			if err != nil {
+				yield(mailbox.Pair{}, err)
+				return
+			}
+			for _, p := range pairs {
+				if !yield(p, nil) {
+					return
+				}
+			}
+			if next == nil {
+				return
+			}
+			last = next
+		}
+	}
+}
+
+// pairsAfter returns the next page of pairs and the key of the last of them; nil if there are no more.
+func (db *DB) pairsAfter(name mailbox.Name, last []byte) (pairs []mailbox.Pair, next []byte, err error) {
+	err = db.view(func(tx *bbolt.Tx) error {
+		number := tx.Bucket(bucketNames).Get([]byte(name))
+		if number == nil {
+			return nil
+		}
+		c := tx.Bucket(bucketPairs).Bucket(number).Cursor()
+		k, v := c.First()
+		if last != nil {
+			if k, v = c.Seek(last); bytes.Equal(k, last) {
+				k, v = c.Next()
+			}
+		}
+		for ; k != nil; k, v = c.Next() {
+			if len(pairs) == page {
+				return nil
+			}
+			p, err := decodePair(k, v)
+			if err != nil {
+				return err
+			}
+			pairs, next = append(pairs, p), bytes.Clone(k)
+		}
+		next = nil
+		return nil
+	})
+	return pairs, next, err
+}
+
+// ByHint yields every pair, of whatever mailbox, that has the hint.
+func (db *DB) ByHint(_ context.Context, hint mailbox.Hint) iter.Seq2[mailbox.Located, error] {
+	return func(yield func(mailbox.Located, error) bool) {
+		var found []mailbox.Located
+		err := db.view(func(tx *bbolt.Tx) (err error) {
+			found, err = byHint(tx, hint)
+			return err
+		})
+		if err != nil {
+			yield(mailbox.Located{}, err)
+			return
+		}
+		for _, l := range found {
+			if !yield(l, nil) {
+				return
+			}
+		}
+	}
+}
+
+func byHint(tx *bbolt.Tx, hint mailbox.Hint) ([]mailbox.Located, error) {
+	var found []mailbox.Located
+	prefix := binary.BigEndian.AppendUint64(nil, uint64(hint))
+	c := tx.Bucket(bucketHints).Cursor()
+	for k, _ := c.Seek(prefix); bytes.HasPrefix(k, prefix); k, _ = c.Next() {
+		if len(k) < 13 {
+			return nil, errRecord
+		}
+		number, key := k[8:12], k[12:]
+		twin, err := decodeTwin(tx.Bucket(bucketTwins).Get(number))
+		if err != nil {
+			return nil, err
+		}
+		pairs := tx.Bucket(bucketPairs).Bucket(number)
+		if pairs == nil {
+			return nil, errRecord
+		}
+		pair, err := decodePair(key, pairs.Get(key))
+		if err != nil {
+			return nil, err
+		}
+		found = append(found, mailbox.Located{Mailbox: twin.Name, Pair: pair})
+	}
+	return found, nil
+}
+
+// Intents returns what was under way in a mailbox when a run ended.
+func (db *DB) Intents(_ context.Context, name mailbox.Name) ([]mailbox.Intent, error) {
+	var intents []mailbox.Intent
+	err := db.view(func(tx *bbolt.Tx) error {
+		number := tx.Bucket(bucketNames).Get([]byte(name))
+		if number == nil {
+			return nil
+		}
+		c := tx.Bucket(bucketIntents).Cursor()
+		for k, v := c.Seek(number); bytes.HasPrefix(k, number); k, v = c.Next() {
+			intent, err := decodeIntent(mailbox.ID(k[4:]), v)
+			if err != nil {
+				return err
+			}
+			intents = append(intents, intent)
+		}
+		return nil
+	})
+	return intents, err
+}
