@@ -1,0 +1,237 @@
+package imaptest
+
+import (
+	"bufio"
+	"bytes"
+	"io"
+	"net"
+	"strconv"
+	"sync"
+)
+
+// A link is one connection through a proxy.
+type link struct {
+	proxy          *Proxy
+	opts           ProxyOptions
+	client, server net.Conn
+	toServer       *pipe
+	toClient       *pipe
+	once           sync.Once
+
+	mu       sync.Mutex // guards what follows
+	refused  map[string]string
+	lost     map[string]bool
+	answered bool // the server said something that the client may have waited for
+}
+
+func newLink(p *Proxy, client, server net.Conn, o ProxyOptions, cut Cut) *link {
+	l := &link{
+		proxy: p, opts: o, client: client, server: server, answered: true,
+		refused: map[string]string{}, lost: map[string]bool{},
+	}
+	l.toServer = newPipe(server, cut.ToServer, o.Latency/2, func(n int64) { p.count(func(s *Stats) { s.ToServer += n }) })
+	l.toClient = newPipe(client, cut.ToClient, o.Latency/2, func(n int64) { p.count(func(s *Stats) { s.ToClient += n }) })
+	return l
+}
+
+func (l *link) close() {
+	l.once.Do(func() {
+		_ = l.client.Close() // cutting the line is the purpose
+		_ = l.server.Close()
+	})
+}
+
+// leave ends one direction, and with it the other.
+func (l *link) leave(p *pipe) {
+	p.end()
+	l.close()
+	l.proxy.mu.Lock()
+	defer l.proxy.mu.Unlock()
+	delete(l.proxy.conns, l)
+}
+
+func (l *link) fromClient() {
+	defer l.leave(l.toServer)
+	r := bufio.NewReaderSize(l.client, 64<<10)
+	for {
+		line, err := l.next(r, l.toServer)
+		if err != nil {
+			return
+		}
+		l.flight()
+		if err := l.forward(r, line); err != nil {
+			return
+		}
+	}
+}
+
+// next reads a line. What was written before goes out when there is nothing more to be read at once.
+func (l *link) next(r *bufio.Reader, w *pipe) ([]byte, error) {
+	if r.Buffered() == 0 {
+		if err := w.Flush(); err != nil {
+			return nil, err
+		}
+	}
+	return r.ReadBytes('\n')
+}
+
+// flight counts a round trip if the client was given something since it last spoke.
+func (l *link) flight() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.answered {
+		l.answered = false
+		l.proxy.count(func(s *Stats) { s.RoundTrips++ })
+	}
+}
+
+// forward passes one command, with its literals, or refuses it.
+func (l *link) forward(r *bufio.Reader, line []byte) error {
+	tag, verb, args := command(line)
+	if tag == "" {
+		_, err := l.toServer.Write(line) // DONE, or what belongs to AUTHENTICATE
+		return err
+	}
+	if missing := l.opts.Profile.refuses(verb, args); missing != "" {
+		l.proxy.note(verb, line, true)
+		return l.refuse(r, line, tag, verb+": no "+missing+" here")
+	}
+	l.proxy.note(verb, line, false)
+	if verb == "ENABLE" {
+		line = l.opts.Profile.enable(line)
+	}
+	lose := l.opts.Lose != nil && l.opts.Lose(verb)
+	for {
+		size, _, more := literalAt(line)
+		if lose && !more {
+			l.mark(func() { l.lost[tag] = true })
+		}
+		if _, err := l.toServer.Write(line); err != nil || !more {
+			return err
+		}
+		if err := l.passLiteral(r, l.toServer, size); err != nil {
+			return err
+		}
+		var err error
+		if line, err = l.next(r, l.toServer); err != nil {
+			return err
+		}
+	}
+}
+
+func (l *link) passLiteral(r *bufio.Reader, w *pipe, size int64) error {
+	if r.Buffered() == 0 {
+		if err := w.Flush(); err != nil {
+			return err
+		}
+	}
+	_, err := io.CopyN(w, r, size)
+	l.flight()
+	return err
+}
+
+// refuse answers BAD, in its turn among the answers: the server gets a NOOP in the place of the command.
+func (l *link) refuse(r *bufio.Reader, line []byte, tag, reason string) error {
+	for {
+		size, waits, more := literalAt(line)
+		if !more || waits {
+			break // a client that waits for leave to send a literal gets BAD instead
+		}
+		if _, err := r.Discard(int(size)); err != nil {
+			return err
+		}
+		var err error
+		if line, err = l.next(r, l.toServer); err != nil {
+			return err
+		}
+	}
+	l.mark(func() { l.refused[tag] = reason })
+	_, err := io.WriteString(l.toServer, tag+" NOOP\r\n")
+	return err
+}
+
+func (l *link) mark(change func()) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	change()
+}
+
+func (l *link) fromServer() {
+	defer l.leave(l.toClient)
+	r := bufio.NewReaderSize(l.server, 64<<10)
+	for {
+		line, err := l.next(r, l.toClient)
+		if err != nil {
+			return
+		}
+		shown, err := l.judge(line)
+		if err != nil {
+			return
+		}
+		if err := l.respond(r, line, shown); err != nil {
+			return
+		}
+	}
+}
+
+// judge changes the first line of a response into the one that the client is to see; nil if none.
+func (l *link) judge(line []byte) ([]byte, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	first, _, _ := bytes.Cut(line, []byte(" "))
+	tag := string(first)
+	if tag != "*" {
+		l.answered = true
+	}
+	if l.lost[tag] {
+		return nil, errCut
+	}
+	if reason, found := l.refused[tag]; found {
+		delete(l.refused, tag)
+		return []byte(tag + " BAD " + reason + "\r\n"), nil
+	}
+	if len(l.lost) > 0 {
+		return nil, nil
+	}
+	if bytes.HasPrefix(line, []byte("* OK")) || bytes.HasPrefix(line, []byte("* PREAUTH")) {
+		l.answered = true // the greeting; later ones come with a tagged line
+	}
+	return l.opts.Profile.answer(line), nil
+}
+
+// respond passes one response, with shown in the place of its first line. With nothing to show it is left out.
+func (l *link) respond(r *bufio.Reader, line, shown []byte) error {
+	var w io.Writer = l.toClient
+	if shown == nil {
+		w = io.Discard
+	}
+	for {
+		if _, err := w.Write(shown); err != nil {
+			return err
+		}
+		size, _, more := literalAt(line)
+		if !more {
+			return nil
+		}
+		if _, err := io.CopyN(w, r, size); err != nil {
+			return err
+		}
+		var err error
+		if line, err = l.next(r, l.toClient); err != nil {
+			return err
+		}
+		shown = line
+	}
+}
+
+// literalAt tells whether a line ends by announcing a literal, of what size, and whether the sender waits for leave.
+func literalAt(line []byte) (size int64, waits, found bool) {
+	line = bytes.TrimRight(line, "\r\n")
+	start := bytes.LastIndexByte(line, '{')
+	if start < 0 || !bytes.HasSuffix(line, []byte("}")) {
+		return 0, false, false
+	}
+	number, now := bytes.CutSuffix(line[start+1:len(line)-1], []byte("+"))
+	size, err := strconv.ParseInt(string(number), 10, 64)
+	return size, !now, err == nil && size >= 0
+}
