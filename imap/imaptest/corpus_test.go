@@ -7,7 +7,7 @@ import (
 )
 
 func TestCorpus(t *testing.T) {
-	const n = 3000
+	const n = 1500
 	sums := map[[32]byte]bool{}
 	ids := map[string]int{}
 	var total, usual, large, noID, eightBit, odd int

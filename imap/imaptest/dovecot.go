@@ -22,6 +22,7 @@ var ErrNoDovecot = errors.New("dovecot is not installed")
 type DovecotOptions struct {
 	Storage    string // "sdbox" (default) or "maildir"
 	Capability string // replaces imap_capability: what Dovecot claims; what it does not claim it still does, see Proxy
+	Password   string // of every account; "pass" by default
 	Extra      string // more lines of configuration
 }
 
@@ -96,7 +97,10 @@ func dovecotBinary() (string, error) {
 }
 
 func startOnce(binary, dir string, o DovecotOptions) (*Server, error) {
-	s := &Server{User: "user", Password: "pass", ended: make(chan struct{})}
+	s := &Server{User: "user", Password: o.Password, ended: make(chan struct{})}
+	if s.Password == "" {
+		s.Password = "pass"
+	}
 	conf, err := s.prepare(dir, o)
 	if err != nil {
 		return nil, err

@@ -77,13 +77,13 @@ func mailboxName(rel string) string {
 	return b.String()
 }
 
-// Dir returns the directory of a mailbox. A "%" and a leading "." of a level are escaped; the names that tests use
-// have no other need.
+// Dir returns the directory of a mailbox. A "%", a leading "." of a level and the first letter of a level that would be
+// taken for one of the three directories of a Maildir are escaped; the names that tests use have no other need.
 func (t Tree) Dir(mailbox string) string {
 	levels := strings.Split(strings.ReplaceAll(mailbox, "%", "%25"), "/")
 	for i, level := range levels {
-		if rest, found := strings.CutPrefix(level, "."); found {
-			levels[i] = "%2E" + rest
+		if strings.HasPrefix(level, ".") || slices.Contains([]string{"cur", "new", "tmp"}, level) {
+			levels[i] = fmt.Sprintf("%%%02X%s", level[0], level[1:])
 		}
 	}
 	return filepath.Join(append([]string{t.Root}, levels...)...)

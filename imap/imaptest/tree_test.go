@@ -9,7 +9,7 @@ import (
 
 func TestTree(t *testing.T) {
 	tree := Tree{Root: t.TempDir()}
-	for _, name := range []string{"INBOX", "Work/2024", ".hidden/100% sure", "Größe & mehr"} {
+	for _, name := range []string{"INBOX", "Work/2024", ".hidden/100% sure", "Lists/new", "Größe & mehr"} {
 		must(t, tree.Create(name))
 	}
 	one, two := message("one"), message("two", `\Seen`, "work")
@@ -37,7 +37,7 @@ func TestTree(t *testing.T) {
 	if !v.Copies[0].Date.Equal(one.Date) || v.Copies[0].Size != int64(len(one.Body)) {
 		t.Errorf("got %v, want %v", v.Copies[0], one)
 	}
-	if got := strings.Join(v.Mailboxes, ", "); got != ".hidden/100% sure, Größe & mehr, INBOX, Work/2024" {
+	if got := strings.Join(v.Mailboxes, ", "); got != ".hidden/100% sure, Größe & mehr, INBOX, Lists/new, Work/2024" {
 		t.Errorf("mailboxes: %s", got)
 	}
 	_, err = tree.Flag(v.In("INBOX")[0], []string{`\Seen`, "todo"}, nil)
