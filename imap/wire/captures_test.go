@@ -1,0 +1,146 @@
+package wire
+
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// captures is where answers of real servers lie, beside the checkout. They are not part of it.
+func captures(t *testing.T) string {
+	dir := os.Getenv("MAILTWIN_CAPTURES")
+	if dir == "" {
+		dir = filepath.Join("..", "..", "..", "shared", "captures")
+	}
+	if _, err := os.Stat(dir); err != nil {
+		if os.Getenv("CI") != "" {
+			t.Fatalf("the captures are missing: %v", err)
+		}
+		t.Skipf("SKIPPED: the captures of real servers are missing: %v", err)
+	}
+	return dir
+}
+
+// Every answer of a real server is read to its end, and read as what it is.
+func TestCaptures(t *testing.T) {
+	files := 0
+	err := filepath.WalkDir(captures(t), func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() || filepath.Ext(path) != ".txt" {
+			return err
+		}
+		content, err := os.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		if !bytes.Contains(content, []byte("\r")) { // some were stored with Unix line ends, which their literals do not count
+			content = bytes.ReplaceAll(content, []byte("\n"), []byte("\r\n"))
+		}
+		files++
+		t.Run(filepath.Base(filepath.Dir(path))+"/"+d.Name(), func(t *testing.T) {
+			one := digestOf(t, bytes.NewReader(content))
+			if slow := digestOf(t, iotestOneByte{bytes.NewReader(content)}); one != slow {
+				t.Errorf("byte by byte it reads\n%s\ninstead of\n%s", slow, one)
+			}
+		})
+		return nil
+	})
+	if err != nil || files < 200 {
+		t.Fatalf("%d files, %v", files, err)
+	}
+}
+
+type iotestOneByte struct{ r io.Reader }
+
+func (o iotestOneByte) Read(p []byte) (int, error) {
+	if len(p) == 0 {
+		return 0, nil
+	}
+	return o.r.Read(p[:1])
+}
+
+// digestOf reads a stream of responses and says what it understood.
+func digestOf(t *testing.T, r io.Reader) string {
+	t.Helper()
+	c := &Conn{options: Options{Report: func(string) {}}}
+	c.p = &parser{br: bufio.NewReaderSize(r, 64<<10), largest: defaultLargest}
+	var said strings.Builder
+	for {
+		err := c.p.begin()
+		if errors.Is(err, io.EOF) {
+			return said.String()
+		}
+		if err != nil {
+			t.Fatalf("after %q: %v", said.String(), err)
+		}
+		understand(t, c, &said)
+	}
+}
+
+func understand(t *testing.T, c *Conn, said *strings.Builder) {
+	t.Helper()
+	if !bytes.HasPrefix(c.p.seg, []byte("* ")) {
+		said.Write(c.p.seg)
+		said.WriteByte('\n')
+		return
+	}
+	c.p.seg = c.p.seg[2:]
+	response := c.response()
+	kind := response.Kind
+	said.WriteString(kind)
+	if err := read(response, said); err != nil {
+		t.Errorf("%s: %v", kind, err)
+	}
+	switch kind {
+	case "OK", "NO", "BAD", "BYE", "PREAUTH":
+		said.WriteByte('\n')
+		return
+	}
+	if err := c.p.finish(); err != nil {
+		t.Fatalf("%s: %v", kind, err)
+	}
+	said.WriteByte('\n')
+}
+
+func read(r *Response, said *strings.Builder) error {
+	switch r.Kind {
+	case "LIST", "LSUB", "XLIST":
+		l, err := r.List()
+		said.WriteString(" " + l.Name + " " + strings.Join(l.Attrs, ","))
+		return err
+	case "STATUS":
+		s, err := r.StatusData()
+		said.WriteString(" " + s.Name)
+		return err
+	case "SEARCH", "ESEARCH":
+		s, err := r.Search()
+		said.WriteString(" " + s.All.String())
+		if err != nil && strings.Contains(err.Error(), "ESEARCH") {
+			err = nil // some of the captures are of SORT and PARTIAL, which are never asked for
+		}
+		return err
+	case "FETCH":
+		m, err := r.Fetch(func(_ *Fetch, section string, size int64, body io.Reader) error {
+			n, err := io.Copy(io.Discard, body)
+			if n != size {
+				said.WriteString(" short")
+			}
+			said.WriteString(section)
+			return err
+		})
+		said.WriteString(" " + strings.Join(m.Flags, ",") + " " + m.InternalDate.String())
+		return err
+	case "FLAGS":
+		words, err := r.p.words()
+		said.WriteString(" " + strings.Join(words, ","))
+		return err
+	case "OK", "NO", "BAD", "BYE", "PREAUTH":
+		said.WriteString(" " + r.Status().Code)
+	}
+	return nil
+}

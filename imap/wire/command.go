@@ -1,0 +1,79 @@
+package wire
+
+import (
+	"errors"
+	"strings"
+)
+
+// A Command is built from its verb on: Cmd("UID FETCH").Set(uids).Raw("(UID FLAGS)"). Whatever could end the line or
+// the word early makes Exec refuse it before anything is sent.
+type Command struct {
+	text strings.Builder
+	err  error
+}
+
+// Cmd begins a command.
+func Cmd(verb string) *Command {
+	c := &Command{}
+	c.text.WriteString(verb)
+	return c
+}
+
+var (
+	errAtom   = errors.New("cannot be sent as an atom")
+	errString = errors.New("cannot be sent as a quoted string")
+)
+
+// Atom adds a word, which must be an IMAP atom.
+func (c *Command) Atom(s string) *Command {
+	for i := range len(s) {
+		if s[i] <= ' ' || s[i] >= 0x7f || strings.IndexByte(`(){%"\`, s[i]) >= 0 {
+			c.err = errAtom
+		}
+	}
+	if s == "" {
+		c.err = errAtom
+	}
+	return c.raw(s)
+}
+
+// String adds a quoted string. It must be printable ASCII.
+func (c *Command) String(s string) *Command {
+	for i := range len(s) {
+		if s[i] < ' ' || s[i] >= 0x7f {
+			c.err = errString
+		}
+	}
+	return c.raw(`"` + quoter.Replace(s) + `"`)
+}
+
+var quoter = strings.NewReplacer(`\`, `\\`, `"`, `\"`)
+
+// Mailbox adds a mailbox name as it goes over the wire: modified UTF-7, quoted.
+func (c *Command) Mailbox(name string) *Command { return c.String(name) }
+
+// Set adds a set of UIDs, which must not be empty.
+func (c *Command) Set(uids UIDSet) *Command {
+	if len(uids) == 0 {
+		c.err = errUIDSet
+	}
+	return c.raw(uids.String())
+}
+
+// Raw adds constant text of our own.
+func (c *Command) Raw(s string) *Command { return c.raw(s) }
+
+func (c *Command) raw(s string) *Command {
+	c.text.WriteByte(' ')
+	c.text.WriteString(s)
+	return c
+}
+
+// line returns the command without its tag, or why it cannot be sent.
+func (c *Command) line() (string, error) {
+	line := c.text.String()
+	if c.err == nil && strings.ContainsAny(line, "\r\n\x00") {
+		c.err = errString
+	}
+	return line, c.err
+}

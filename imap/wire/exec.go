@@ -1,0 +1,149 @@
+package wire
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"sync"
+)
+
+// An execution is a flight of commands and what came of them.
+type execution struct {
+	handler func(*Response) error
+
+	mu      sync.Mutex
+	answers []Status
+	waiting int
+	refused error // of the handler
+	failed  error // of the connection
+	done    chan struct{}
+}
+
+// Exec sends commands in one flight. handle, which may be nil, gets every untagged response that comes while one of
+// them is at the head of the queue, one at a time and in order; once go-imap is on top it is called in go-imap's
+// goroutine, and must not call the Conn.
+//
+// Exec returns a Status for each command, in order: a refused command is a Status, not an error. An error of handle
+// makes handle deaf, and is returned once all is answered. Any other error is the end of the connection; where another
+// one may do better it wraps mailbox.ErrTemporary. An IMAP command cannot be taken back: if ctx ends first, the
+// connection is closed.
+func (c *Conn) Exec(ctx context.Context, handle func(*Response) error, cmds ...*Command) ([]Status, error) {
+	x := &execution{handler: handle, answers: make([]Status, len(cmds)), waiting: len(cmds), done: make(chan struct{})}
+	if len(cmds) == 0 {
+		return nil, nil
+	}
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	if err := c.launch(x, cmds); err != nil {
+		return nil, err
+	}
+	if !c.isHanded() {
+		return c.drive(ctx, x)
+	}
+	select {
+	case <-x.done:
+	case <-ctx.Done():
+		c.fail(ctx.Err()) //nolint:errcheck // what is returned is why the caller gave up
+		<-x.done
+		return nil, ctx.Err()
+	}
+	return x.result()
+}
+
+// drive reads by itself, as long as go-imap does not.
+func (c *Conn) drive(ctx context.Context, x *execution) ([]Status, error) {
+	stop := context.AfterFunc(ctx, func() { c.fail(ctx.Err()) }) //nolint:errcheck // as above
+	defer stop()
+	for {
+		select {
+		case <-x.done:
+			return x.result()
+		default:
+		}
+		if err := c.pump(); err != nil {
+			if ctx.Err() != nil {
+				return nil, ctx.Err()
+			}
+			return nil, err
+		}
+	}
+}
+
+// launch registers the commands and sends them in one write.
+func (c *Conn) launch(x *execution, cmds []*Command) error {
+	lines := make([]string, len(cmds))
+	for i, cmd := range cmds {
+		line, err := cmd.line()
+		if err != nil {
+			return fmt.Errorf("%s: %w", verbOf(line), err)
+		}
+		lines[i] = line
+	}
+	c.writing.Lock()
+	defer c.writing.Unlock()
+	var b strings.Builder
+	c.mu.Lock()
+	if err := c.dead; err != nil {
+		c.mu.Unlock()
+		return err
+	}
+	for i, line := range lines {
+		c.serial++
+		tag := fmt.Sprintf("X%d", c.serial)
+		c.queue = append(c.queue, &entry{tag: tag, verb: verbOf(line), exec: x, index: i})
+		fmt.Fprintf(&b, "%s %s\r\n", tag, line)
+		if c.options.Trace != nil {
+			c.options.Trace.sentCommand(tag+" "+line, verbOf(line))
+		}
+	}
+	c.mu.Unlock()
+	if _, err := c.send([]byte(b.String())); err != nil {
+		return c.fail(err)
+	}
+	return nil
+}
+
+func (x *execution) handle(r *Response) error {
+	x.mu.Lock()
+	deaf := x.handler == nil || x.refused != nil
+	x.mu.Unlock()
+	if deaf {
+		return nil
+	}
+	return x.handler(r)
+}
+
+func (x *execution) refuse(err error) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.refused = err
+}
+
+func (x *execution) answer(i int, s Status) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.answers[i] = s
+	if x.waiting--; x.waiting == 0 {
+		close(x.done)
+	}
+}
+
+// end gives up what has not been answered. It is called once for each such command.
+func (x *execution) end(err error) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.failed = err
+	if x.waiting--; x.waiting == 0 {
+		close(x.done)
+	}
+}
+
+func (x *execution) result() ([]Status, error) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if x.failed != nil {
+		return nil, x.failed
+	}
+	return x.answers, x.refused
+}

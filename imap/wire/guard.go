@@ -1,0 +1,144 @@
+package wire
+
+import (
+	"strconv"
+	"strings"
+)
+
+// The guard writes anew what go-imap is to see, from parts that were understood. What was not is left out: go-imap
+// would close the connection, or worse. It never sees FETCH, LIST, STATUS, SEARCH or ESEARCH, for all commands that
+// bring those go through Exec.
+
+// guardData returns an untagged data response that go-imap needs; ok is false if it does not.
+func guardData(r *Response) (line string, ok bool) {
+	switch r.Kind {
+	case "EXISTS":
+		return strconv.FormatUint(uint64(r.Num), 10) + " EXISTS", true
+	case "FLAGS":
+		words, err := r.p.words()
+		return "FLAGS (" + strings.TrimSpace(guardFlags(words)) + ")", err == nil
+	case "CAPABILITY":
+		return "CAPABILITY IMAP4rev1" + guardWords(r.Caps()), true
+	case "ENABLED":
+		return "ENABLED" + guardWords(strings.Fields(string(r.p.seg))), true
+	}
+	return "", false
+}
+
+// guardStatus returns a status response. verb is the command that a tagged one ends.
+func guardStatus(s Status, verb string) string {
+	code := guardCode(s, verb)
+	if code != "" {
+		code = "[" + code + "] "
+	}
+	return s.Kind + " " + code + "." + guardText(s.Text)
+}
+
+// guardText makes a text harmless. It follows a "." so that it is never empty and never looks like a code.
+func guardText(text string) string {
+	return strings.Map(func(r rune) rune {
+		if r < ' ' || r == 0x7f {
+			return -1
+		}
+		return r
+	}, text)
+}
+
+// guardCode returns the response code, if it is one that go-imap reads and has a value that go-imap can hold, or one
+// without arguments.
+func guardCode(s Status, verb string) string {
+	switch s.Code {
+	case "":
+		return ""
+	case "CAPABILITY":
+		return "CAPABILITY IMAP4rev1" + guardWords(strings.Fields(s.Args))
+	case "UIDNEXT", "UIDVALIDITY":
+		return guardNumber(s, 1<<32-1)
+	case "HIGHESTMODSEQ":
+		return guardNumber(s, 1<<63-1)
+	case "PERMANENTFLAGS":
+		list := strings.TrimSuffix(strings.TrimPrefix(s.Args, "("), ")")
+		return "PERMANENTFLAGS (" + strings.TrimSpace(guardFlags(strings.Fields(list))) + ")"
+	case "APPENDUID":
+		return guardAppend(s, verb)
+	case "COPYUID":
+		return guardCopy(s, verb)
+	}
+	if s.Args == "" && isWord(s.Code) {
+		return s.Code
+	}
+	return ""
+}
+
+func guardNumber(s Status, most uint64) string {
+	n, err := strconv.ParseUint(s.Args, 10, 64)
+	if err != nil || n == 0 || n > most {
+		return ""
+	}
+	return s.Code + " " + strconv.FormatUint(n, 10)
+}
+
+// guardAppend passes an APPENDUID only to the command that it belongs to.
+func guardAppend(s Status, verb string) string {
+	validity, uid, _ := strings.Cut(s.Args, " ")
+	v, err := parseUID(validity)
+	if err != nil || verb != "APPEND" {
+		return ""
+	}
+	u, err := parseUID(uid)
+	if err != nil {
+		return ""
+	}
+	return "APPENDUID " + strconv.FormatUint(uint64(v), 10) + " " + strconv.FormatUint(uint64(u), 10)
+}
+
+// guardCopy passes a COPYUID whose sets are finite. An untagged one belongs to a MOVE.
+func guardCopy(s Status, verb string) string {
+	fields := strings.Fields(s.Args)
+	if len(fields) != 3 || (verb != "" && verb != "UID COPY" && verb != "UID MOVE") {
+		return ""
+	}
+	if _, err := parseUID(fields[0]); err != nil {
+		return ""
+	}
+	for _, set := range fields[1:] {
+		if ranges, err := parseRanges(set); err != nil || len(ranges) == 0 {
+			return ""
+		}
+	}
+	return "COPYUID " + strings.Join(fields, " ")
+}
+
+// guardFlags writes the flags that are legal, each behind a space.
+func guardFlags(words []string) string {
+	var b strings.Builder
+	for _, w := range words {
+		if w == `\*` || isWord(strings.TrimPrefix(w, `\`)) {
+			b.WriteByte(' ')
+			b.WriteString(w)
+		}
+	}
+	return b.String()
+}
+
+// guardWords writes the words that are atoms, each behind a space.
+func guardWords(words []string) string {
+	var b strings.Builder
+	for _, w := range words {
+		if isWord(w) {
+			b.WriteByte(' ')
+			b.WriteString(w)
+		}
+	}
+	return b.String()
+}
+
+// isWord tells whether s is an IMAP atom.
+func isWord(s string) bool {
+	for i := range len(s) {
+		if s[i] <= ' ' || s[i] >= 0x7f || strings.IndexByte(`(){%*"\]`, s[i]) >= 0 {
+			return false
+		}
+	}
+	return s != ""
+}

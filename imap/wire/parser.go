@@ -1,0 +1,248 @@
+package wire
+
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"strconv"
+)
+
+// Bounds on what a server may send. Breaking one ends the connection, for what follows cannot be told from protocol.
+const (
+	maxLine        = 1 << 20  // octets of a segment
+	maxListing     = 16 << 20 // of one that lists UIDs: a million of them
+	maxAnswer      = 64 << 20 // of a response, bodies not counted
+	maxLiteral     = 64 << 10 // of any literal but a body
+	maxDepth       = 100      // of parentheses
+	defaultLargest = 1 << 30  // of a body
+)
+
+// A BoundError says that the server sent more than is reasonable. The connection is closed.
+type BoundError struct{ What string }
+
+func (e *BoundError) Error() string { return "the server sent " + e.What }
+
+// errSyntax means that a response is not what it should be. The connection lives on.
+var errSyntax = errors.New("malformed response")
+
+// A parser reads one response after another. What it hands out is valid until it goes on.
+type parser struct {
+	br      *bufio.Reader
+	largest int64 // of a body literal
+
+	seg    []byte // what is left of the segment
+	long   []byte // holds a segment that is longer than br's buffer
+	answer int    // octets of the response so far
+	limit  int    // of the segment
+	open   int64  // octets left of the literal that is being read
+	inside bool   // a literal was entered and not left
+	ended  bool   // the response's last segment was read
+	lines  func([]byte)
+	skips  func(int64)
+}
+
+// begin reads the first segment of the next response.
+func (p *parser) begin() error {
+	p.answer, p.open, p.inside, p.ended = 0, 0, false, false
+	p.limit = maxLine
+	return p.segment()
+}
+
+// segment reads up to the next line end, which is left out.
+func (p *parser) segment() error {
+	line, err := p.br.ReadSlice('\n')
+	if errors.Is(err, bufio.ErrBufferFull) {
+		line, err = p.longSegment(line)
+	}
+	if err != nil {
+		if errors.Is(err, io.EOF) && len(line) > 0 {
+			err = io.ErrUnexpectedEOF
+		}
+		return err
+	}
+	if p.answer += len(line); p.answer > maxAnswer {
+		return &BoundError{"an answer of more than 64 MiB"}
+	}
+	if len(line) > p.limit {
+		return &BoundError{"a line of more than 1 MiB"}
+	}
+	line = bytes.TrimSuffix(line[:len(line)-1], []byte("\r"))
+	if p.lines != nil {
+		p.lines(line)
+	}
+	p.seg = line
+	return nil
+}
+
+func (p *parser) longSegment(start []byte) ([]byte, error) {
+	p.long = append(p.long[:0], start...)
+	if listing(start) {
+		p.limit = maxListing
+	}
+	for {
+		more, err := p.br.ReadSlice('\n')
+		p.long = append(p.long, more...)
+		if len(p.long) > p.limit {
+			return nil, &BoundError{"a line of more than " + strconv.Itoa(p.limit>>20) + " MiB"}
+		}
+		if !errors.Is(err, bufio.ErrBufferFull) {
+			return p.long, err
+		}
+	}
+}
+
+// listing tells whether a line lists UIDs and may therefore be longer than others.
+func listing(line []byte) bool {
+	for _, word := range []string{"* SEARCH", "* ESEARCH", "* VANISHED"} {
+		if len(line) >= len(word) && bytes.EqualFold(line[:len(word)], []byte(word)) {
+			return true
+		}
+	}
+	return false
+}
+
+// finish reads what is left of the response, literals too.
+func (p *parser) finish() error {
+	for {
+		if err := p.leave(); err != nil {
+			return err
+		}
+		size, ok, err := p.tail()
+		if err != nil {
+			return err
+		}
+		if !ok {
+			p.seg, p.ended = nil, true
+			return nil
+		}
+		if err := p.enter(size, p.largest); err != nil {
+			return err
+		}
+	}
+}
+
+// tail tells whether the rest of the segment ends in a literal, and how long that is.
+func (p *parser) tail() (size int64, ok bool, err error) {
+	if p.ended || len(p.seg) == 0 || p.seg[len(p.seg)-1] != '}' {
+		return 0, false, nil
+	}
+	i := bytes.LastIndexByte(p.seg, '{')
+	if i < 0 || quoted(p.seg[:i]) {
+		return 0, false, nil
+	}
+	size, err = literalSize(p.seg[i:])
+	return size, err == nil, err
+}
+
+// quoted tells whether the text ends inside a quoted string.
+func quoted(text []byte) bool {
+	in := false
+	for i := 0; i < len(text); i++ {
+		switch {
+		case in && text[i] == '\\':
+			i++
+		case text[i] == '"':
+			in = !in
+		}
+	}
+	return in
+}
+
+// literalSize reads "{n}" or "{n+}". What does not fit is fatal, for then nobody knows where the literal ends.
+func literalSize(p []byte) (int64, error) {
+	digits := bytes.TrimSuffix(p[1:len(p)-1], []byte("+"))
+	n, err := strconv.ParseInt(string(digits), 10, 64)
+	if err != nil || n < 0 || digits[0] == '+' {
+		return 0, &BoundError{fmt.Sprintf("a literal of size %.40q", p)}
+	}
+	return n, nil
+}
+
+// enter begins a literal of at most limit octets.
+func (p *parser) enter(size, limit int64) error {
+	if size > limit {
+		return &BoundError{fmt.Sprintf("a literal of %d octets, more than the %d that are allowed", size, limit)}
+	}
+	if limit == maxLiteral {
+		if p.answer += int(size); p.answer > maxAnswer {
+			return &BoundError{"an answer of more than 64 MiB"}
+		}
+	}
+	p.seg, p.open, p.inside = nil, size, true
+	if p.skips != nil {
+		p.skips(size)
+	}
+	return nil
+}
+
+// leave reads the literal to its end, if one was entered, and goes to the segment that follows it.
+func (p *parser) leave() error {
+	for p.open > 0 {
+		n, err := p.br.Discard(int(min(p.open, 1<<20)))
+		p.open -= int64(n)
+		if err != nil {
+			return eof(err)
+		}
+	}
+	if !p.inside {
+		return nil
+	}
+	p.inside = false
+	return p.segment()
+}
+
+// eof turns an end of file in the middle of something into what it is.
+func eof(err error) error {
+	if errors.Is(err, io.EOF) {
+		return io.ErrUnexpectedEOF
+	}
+	return err
+}
+
+// literalReader reads the open literal. An error that it returns besides io.EOF is one of the connection.
+type literalReader struct {
+	p      *parser
+	failed error
+}
+
+func (l *literalReader) Read(b []byte) (int, error) {
+	if l.failed != nil {
+		return 0, l.failed
+	}
+	if l.p.open == 0 {
+		return 0, io.EOF
+	}
+	if int64(len(b)) > l.p.open {
+		b = b[:l.p.open]
+	}
+	n, err := l.p.br.Read(b)
+	l.p.open -= int64(n)
+	if err != nil && l.p.open > 0 {
+		l.failed = eof(err)
+		return n, l.failed
+	}
+	return n, nil
+}
+
+// WriteTo saves a copy: the octets go from the connection's buffer to w.
+func (l *literalReader) WriteTo(w io.Writer) (written int64, err error) {
+	for l.p.open > 0 && l.failed == nil {
+		chunk, err := l.p.br.Peek(1)
+		if err == nil {
+			chunk, err = l.p.br.Peek(int(min(int64(max(1, l.p.br.Buffered())), l.p.open)))
+		}
+		if err != nil {
+			l.failed = eof(err)
+			return written, l.failed
+		}
+		n, err := w.Write(chunk)
+		written += int64(n)
+		l.p.open -= int64(n)
+		if _, discardErr := l.p.br.Discard(n); discardErr != nil || err != nil {
+			return written, errors.Join(err, discardErr)
+		}
+	}
+	return written, l.failed
+}

@@ -1,0 +1,106 @@
+package wire
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"sync"
+)
+
+// A TraceWriter is a file into which several connections write what goes over the wire.
+type TraceWriter struct {
+	mu    sync.Mutex
+	w     io.Writer
+	conns int
+	err   error
+}
+
+// NewTraceWriter returns one that writes to w.
+func NewTraceWriter(w io.Writer) *TraceWriter { return &TraceWriter{w: w} }
+
+// Err returns the first error of writing.
+func (t *TraceWriter) Err() error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.err
+}
+
+// Conn returns the trace of one more connection, which begins its lines with the number of the connection.
+func (t *TraceWriter) Conn() *Trace {
+	if t == nil {
+		return nil
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.conns++
+	return &Trace{t: t, conn: t.conns}
+}
+
+func (t *TraceWriter) line(conn int, side, text string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if _, err := fmt.Fprintf(t.w, "%d %s: %s\n", conn, side, text); err != nil && t.err == nil {
+		t.err = err
+	}
+}
+
+// A Trace writes what goes over one connection, a line for a segment, control characters made visible. It leaves out
+// whatever may be secret: the arguments of LOGIN and AUTHENTICATE and all that is sent until they are answered. Of
+// literals it writes the size, which the announcing line shows.
+type Trace struct {
+	t    *TraceWriter
+	conn int
+
+	mu      sync.Mutex
+	secrets []string
+}
+
+// Hide makes the trace write "***" for a secret, should the server send it back.
+func (t *Trace) Hide(secret string) {
+	if t == nil || secret == "" {
+		return
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.secrets = append(t.secrets, secret)
+}
+
+func (t *Trace) write(side, text string) {
+	t.mu.Lock()
+	for _, secret := range t.secrets {
+		text = strings.ReplaceAll(text, secret, "***")
+	}
+	t.mu.Unlock()
+	t.t.line(t.conn, side, strings.Map(visible, text))
+}
+
+// visible replaces what would make more of a line than a line.
+func visible(r rune) rune {
+	if r < ' ' || (r >= 0x7f && r < 0xa0) {
+		return '\uFFFD'
+	}
+	return r
+}
+
+func (t *Trace) received(line []byte) { t.write("S", string(line)) }
+
+func (t *Trace) skipped(size int64) { t.write("S", fmt.Sprintf("<%d octets>", size)) }
+
+func (t *Trace) skippedOut(size int64) { t.write("C", fmt.Sprintf("<%d octets>", size)) }
+
+// sentCommand writes a segment of a command. Those of a login are cut behind the verb; a segment that follows a literal
+// of one has no verb of its own to show.
+func (t *Trace) sentCommand(text, verb string) {
+	if verb != "LOGIN" && verb != "AUTHENTICATE" {
+		t.write("C", text)
+		return
+	}
+	tag, rest, _ := strings.Cut(text, " ")
+	if verbOf(rest) != verb {
+		t.write("C", "***")
+		return
+	}
+	t.write("C", tag+" "+verb+" ***")
+}
+
+func (t *Trace) sentSecret() { t.write("C", "***") }
