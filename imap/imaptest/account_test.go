@@ -82,6 +82,11 @@ func TestAccount(t *testing.T) {
 		}
 		must(t, a.Delete("Größe & mehr"))
 		view(`Work/2025:two[\flagged todo]`)
+		if err := a.Rename("nowhere", "somewhere"); err == nil {
+			t.Error("renamed a mailbox that is not there")
+		}
+		must(t, a.Rename("Work", "Play"))
+		view(`Play/2025:two[\flagged todo]`)
 		if _, err := a.Append("nowhere", one); err == nil {
 			t.Error("stored in a mailbox that is not there")
 		}

@@ -2,7 +2,6 @@ package imaptest
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
 	"io"
 	"log"
@@ -26,8 +25,14 @@ type MemoryServer struct {
 	served chan struct{}
 	count  atomic.Int64
 
-	mu    sync.Mutex // guards what follows, and is held during COPY and MOVE
-	users map[string]*imapmemserver.User
+	mu    sync.Mutex // guards what follows, and is held during COPY, MOVE and RENAME
+	users map[string]*memoryUser
+}
+
+// A memoryUser is an account, and the names of its mailboxes, which imapmemserver does not tell.
+type memoryUser struct {
+	*imapmemserver.User
+	names map[string]bool
 }
 
 // NewMemory starts an in-process server with one account.
@@ -38,7 +43,7 @@ func NewMemory() (*MemoryServer, error) {
 	}
 	m := &MemoryServer{
 		Addr: listener.Addr().String(), Password: "pass",
-		served: make(chan struct{}), users: map[string]*imapmemserver.User{},
+		served: make(chan struct{}), users: map[string]*memoryUser{},
 	}
 	m.server = imapserver.New(&imapserver.Options{
 		NewSession: func(*imapserver.Conn) (imapserver.Session, *imapserver.GreetingData, error) {
@@ -88,18 +93,28 @@ func (m *MemoryServer) Close() error {
 // NewUser makes an account with an empty INBOX, and returns its name.
 func (m *MemoryServer) NewUser() string {
 	name := fmt.Sprintf("user%d", m.count.Add(1))
-	user := imapmemserver.NewUser(name, m.Password)
-	if err := user.Create("INBOX", nil); err != nil {
+	m.mu.Lock()
+	m.users[name] = &memoryUser{User: imapmemserver.NewUser(name, m.Password), names: map[string]bool{}}
+	m.mu.Unlock()
+	if err := m.create(name, "INBOX"); err != nil {
 		panic(err) // the account is new
 	}
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.users[name] = user
 	return name
 }
 
 // Create makes a mailbox in the account User. The delimiter is "/".
-func (m *MemoryServer) Create(mailbox string) error { return m.user(m.User).Create(mailbox, nil) }
+func (m *MemoryServer) Create(mailbox string) error { return m.create(m.User, mailbox) }
+
+func (m *MemoryServer) create(user, mailbox string) error {
+	u := m.user(user)
+	if err := u.User.Create(mailbox, nil); err != nil {
+		return err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	u.names[mailbox] = true
+	return nil
+}
 
 // Append stores a message in a mailbox of the account User.
 func (m *MemoryServer) Append(mailbox string, msg Message) error {
@@ -107,7 +122,7 @@ func (m *MemoryServer) Append(mailbox string, msg Message) error {
 	return err
 }
 
-func (m *MemoryServer) user(name string) *imapmemserver.User {
+func (m *MemoryServer) user(name string) *memoryUser {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return m.users[name]
@@ -115,64 +130,3 @@ func (m *MemoryServer) user(name string) *imapmemserver.User {
 
 // A literal is a message that an account takes without a connection.
 type literal struct{ *bytes.Reader }
-
-// A memorySession mends two faults of imapmemserver: a COPY or MOVE from A to B beside one from B to A locks up, and
-// a mailbox that is selected over another is never let go.
-type memorySession struct {
-	*imapmemserver.UserSession
-	server   *MemoryServer
-	selected bool
-}
-
-var errLogin = errors.New("not logged in")
-
-// Login gives the session an account.
-func (s *memorySession) Login(name, password string) error {
-	user := s.server.user(name)
-	if user == nil {
-		return imapserver.ErrAuthFailed
-	}
-	if err := user.Login(name, password); err != nil {
-		return err
-	}
-	s.UserSession = imapmemserver.NewUserSession(user)
-	return nil
-}
-
-// Select opens a mailbox.
-func (s *memorySession) Select(name string, o *goimap.SelectOptions) (*goimap.SelectData, error) {
-	if s.selected {
-		if err := s.Unselect(); err != nil {
-			return nil, err
-		}
-	}
-	data, err := s.UserSession.Select(name, o)
-	s.selected = err == nil
-	return data, err
-}
-
-// Unselect leaves the mailbox.
-func (s *memorySession) Unselect() error {
-	s.selected = false
-	return s.UserSession.Unselect()
-}
-
-// Copy copies messages, one command at a time in the whole server.
-func (s *memorySession) Copy(set goimap.NumSet, to string) (*goimap.CopyData, error) {
-	if s.UserSession == nil {
-		return nil, errLogin
-	}
-	s.server.mu.Lock()
-	defer s.server.mu.Unlock()
-	return s.UserSession.Copy(set, to)
-}
-
-// Move moves messages, one command at a time in the whole server.
-func (s *memorySession) Move(w *imapserver.MoveWriter, set goimap.NumSet, to string) error {
-	if s.UserSession == nil {
-		return errLogin
-	}
-	s.server.mu.Lock()
-	defer s.server.mu.Unlock()
-	return s.UserSession.Move(w, set, to)
-}
