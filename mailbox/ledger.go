@@ -30,7 +30,7 @@ type Intent struct {
 	Digest    Digest
 	MessageID string
 	Size      int64
-	Attempts  int // how often the upload was begun and its end never seen
+	Attempts  int // how often the server said that it is stored, and then did not show it
 }
 
 // An Update is a set of changes to one mailbox of the ledger that belong together.

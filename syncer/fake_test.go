@@ -168,8 +168,8 @@ func (m *memory) Scan(_ context.Context, req mailbox.ScanRequest) (*mailbox.Scan
 		s.Present = append(s.Present, entry)
 	}
 	slices.SortFunc(s.Present, func(a, b mailbox.Message) int { return compareIDs(a.ID, b.ID) })
-	if all, ok := known.(interface{ all() []mailbox.ID }); ok {
-		for _, id := range all.all() {
+	if known != nil {
+		for id := range known.All() {
 			if _, there := b.messages[id]; !there {
 				s.Gone = append(s.Gone, id)
 			}
@@ -177,8 +177,6 @@ func (m *memory) Scan(_ context.Context, req mailbox.ScanRequest) (*mailbox.Scan
 	}
 	return s, nil
 }
-
-func (k known) all() []mailbox.ID { return slices.Sorted(maps.Keys(k)) }
 
 func sum(raw string) mailbox.Content {
 	s := mailbox.NewSummer()

@@ -10,7 +10,11 @@ import (
 type Command struct {
 	text strings.Builder
 	err  error
+	tag  string
 }
+
+// Tag returns the tag that Exec gave the command; empty before that.
+func (c *Command) Tag() string { return c.tag }
 
 // Cmd begins a command.
 func Cmd(verb string) *Command {

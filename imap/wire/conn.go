@@ -109,7 +109,7 @@ func (c *Conn) Read(p []byte) (int, error) {
 
 // pump reads one response and brings it where it belongs. An error is the end of the connection.
 func (c *Conn) pump() error {
-	if err := c.dead1(); err != nil {
+	if err := c.Err(); err != nil {
 		return err
 	}
 	err := c.p.begin()
@@ -122,7 +122,8 @@ func (c *Conn) pump() error {
 	return err
 }
 
-func (c *Conn) dead1() error {
+// Err returns why the connection ended; nil if it lives.
+func (c *Conn) Err() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.dead
@@ -360,7 +361,7 @@ func (c *Conn) HandOver() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.handed = true
-	c.pass("* OK [CAPABILITY IMAP4rev1", guardWords(c.caps), "] ready")
+	c.pass("* OK [CAPABILITY", guardCaps(c.caps), "] ready")
 }
 
 // TLS returns the state of the TLS connection, if there is one.

@@ -91,6 +91,7 @@ func (c *Conn) launch(x *execution, cmds []*Command) error {
 	for i, line := range lines {
 		c.serial++
 		tag := fmt.Sprintf("X%d", c.serial)
+		cmds[i].tag = tag
 		c.queue = append(c.queue, &entry{tag: tag, verb: verbOf(line), exec: x, index: i})
 		fmt.Fprintf(&b, "%s %s\r\n", tag, line)
 		if c.options.Trace != nil {

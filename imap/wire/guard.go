@@ -18,7 +18,7 @@ func guardData(r *Response) (line string, ok bool) {
 		words, err := r.p.words()
 		return "FLAGS (" + strings.TrimSpace(guardFlags(words)) + ")", err == nil
 	case "CAPABILITY":
-		return "CAPABILITY IMAP4rev1" + guardWords(r.Caps()), true
+		return "CAPABILITY" + guardCaps(r.Caps()), true
 	case "ENABLED":
 		return "ENABLED" + guardWords(strings.Fields(string(r.p.seg))), true
 	}
@@ -51,7 +51,7 @@ func guardCode(s Status, verb string) string {
 	case "":
 		return ""
 	case "CAPABILITY":
-		return "CAPABILITY IMAP4rev1" + guardWords(strings.Fields(s.Args))
+		return "CAPABILITY" + guardCaps(strings.Fields(s.Args))
 	case "UIDNEXT", "UIDVALIDITY":
 		return guardNumber(s, 1<<32-1)
 	case "HIGHESTMODSEQ":
@@ -131,6 +131,20 @@ func guardWords(words []string) string {
 		}
 	}
 	return b.String()
+}
+
+// guardCaps writes capabilities, each behind a space. Those that would make go-imap write mailbox names in UTF-8 are
+// left out: names go over the wire in modified UTF-7 as long as nobody asks for anything else.
+func guardCaps(caps []string) string {
+	words := []string{"IMAP4rev1"}
+	for _, name := range caps {
+		switch strings.ToUpper(name) {
+		case "IMAP4REV1", "IMAP4REV2", "UTF8=ACCEPT", "UTF8=ONLY":
+		default:
+			words = append(words, name)
+		}
+	}
+	return guardWords(words)
 }
 
 // isWord tells whether s is an IMAP atom.
