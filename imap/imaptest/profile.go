@@ -29,7 +29,8 @@ var (
 // Profiles are all of them.
 var Profiles = []Profile{All, NoQResync, Bare}
 
-func (p Profile) removed(capability string) bool {
+// Lacks tells whether a capability was taken away.
+func (p Profile) Lacks(capability string) bool {
 	return slices.ContainsFunc(p.Removed, func(r string) bool { return strings.EqualFold(r, capability) })
 }
 
@@ -64,7 +65,7 @@ var rules = []struct {
 // refuses names the capability for the lack of which a command is BAD; empty if there is none.
 func (p Profile) refuses(verb, args string) string {
 	for _, r := range rules {
-		if p.removed(r.capability) && slices.Contains(strings.Split(r.verbs, "|"), verb) && hasWord(args, r.word) {
+		if p.Lacks(r.capability) && slices.Contains(strings.Split(r.verbs, "|"), verb) && hasWord(args, r.word) {
 			return r.capability
 		}
 	}
@@ -115,7 +116,7 @@ func unquoted(s string) string {
 // answer is the right one.
 func (p Profile) enable(line []byte) []byte {
 	words := bytes.Fields(line)
-	kept := slices.DeleteFunc(words[2:], func(w []byte) bool { return p.removed(string(w)) })
+	kept := slices.DeleteFunc(words[2:], func(w []byte) bool { return p.Lacks(string(w)) })
 	if len(kept) == 0 {
 		return []byte(string(words[0]) + " NOOP\r\n")
 	}
@@ -158,7 +159,7 @@ func status(before []byte) bool {
 
 func (p Profile) without(capability string, line []byte, before, after string) []byte {
 	switch {
-	case !p.removed(capability):
+	case !p.Lacks(capability):
 		return line
 	case strings.HasPrefix(before, "* "):
 		return nil
@@ -167,5 +168,5 @@ func (p Profile) without(capability string, line []byte, before, after string) [
 }
 
 func (p Profile) capabilities(list string) string {
-	return strings.Join(slices.DeleteFunc(strings.Fields(list), p.removed), " ")
+	return strings.Join(slices.DeleteFunc(strings.Fields(list), p.Lacks), " ")
 }

@@ -11,7 +11,6 @@ type TB interface {
 	Logf(format string, args ...any)
 	Fatalf(format string, args ...any)
 	Skipf(format string, args ...any)
-	TempDir() string
 }
 
 // Missing ends a test that needs something that this machine lacks: it is skipped on a developer's machine, and fails
