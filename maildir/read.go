@@ -1,0 +1,187 @@
+package maildir
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"maps"
+	"slices"
+
+	"mailtwin/mailbox"
+)
+
+// maxRetries bounds how often a file is looked for again that was renamed between being found and being used.
+const maxRetries = 4
+
+// Identify reads messages and tells their content. What cannot be read is left out.
+func (t *Tree) Identify(ctx context.Context, name mailbox.Name, ids []mailbox.ID, found func(mailbox.ID, mailbox.Content)) error {
+	skip := func(mailbox.ID, error) {}
+	return t.read(ctx, name, ids, func(id mailbox.ID, r io.Reader) error {
+		sum := mailbox.NewSummer()
+		if _, err := io.Copy(sum, r); err != nil {
+			return &unreadable{err}
+		}
+		found(id, sum.Content())
+		return nil
+	}, skip)
+}
+
+// An unreadable is an error of one file.
+type unreadable struct{ err error }
+
+func (u *unreadable) Error() string { return u.err.Error() }
+func (u *unreadable) Unwrap() error { return u.err }
+
+// Fetch hands over messages in canonical form. What is gone is left out without a word.
+func (t *Tree) Fetch(ctx context.Context, name mailbox.Name, ids []mailbox.ID,
+	body func(mailbox.ID, io.Reader) error, problem func(mailbox.ID, error),
+) error {
+	return t.read(ctx, name, ids, body, problem)
+}
+
+// read opens messages and hands them on. Those that the last scan saw are tried under the name that they had then;
+// the mailbox is read only for what is not found so.
+func (t *Tree) read(ctx context.Context, name mailbox.Name, ids []mailbox.ID,
+	use func(mailbox.ID, io.Reader) error, problem func(mailbox.ID, error),
+) error {
+	b, err := t.open(name)
+	if err != nil {
+		return err
+	}
+	defer b.close()
+	wanted := ids
+	places := t.seenLately(name, ids)
+	for range maxRetries {
+		var rest []mailbox.ID
+		for _, id := range wanted {
+			if err := ctx.Err(); err != nil {
+				return err
+			}
+			e, ok := places[string(id)]
+			if !ok {
+				rest = append(rest, id)
+				continue
+			}
+			err := b.readOne(e, use)
+			var bad *unreadable
+			switch {
+			case errors.As(err, &bad) && errors.Is(err, fs.ErrNotExist):
+				rest = append(rest, id)
+			case errors.As(err, &bad):
+				problem(id, bad.err)
+			case err != nil:
+				return err
+			}
+		}
+		if len(rest) == 0 {
+			return nil
+		}
+		found, _, err := b.seek(ctx, texts(rest))
+		if err != nil {
+			return b.wrap("read", err)
+		}
+		clear(places)
+		for base, all := range found {
+			places[base] = all[0]
+		}
+		wanted = slices.DeleteFunc(rest, func(id mailbox.ID) bool { _, ok := places[string(id)]; return !ok })
+	}
+	for _, id := range wanted {
+		problem(id, errBusy)
+	}
+	return nil
+}
+
+var errBusy = fmt.Errorf("%w: another program renames it all the time", mailbox.ErrTemporary)
+
+func (t *Tree) seenLately(name mailbox.Name, ids []mailbox.ID) map[string]entry {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	places := map[string]entry{}
+	files := t.lately(name).files
+	for _, id := range ids {
+		if e, ok := files[string(id)]; ok {
+			places[string(id)] = e
+		}
+	}
+	return places
+}
+
+func (b *box) readOne(e entry, use func(mailbox.ID, io.Reader) error) error {
+	f, err := b.in(e).open(e.name)
+	if err != nil {
+		return &unreadable{err}
+	}
+	defer f.Close() //nolint:errcheck // only read
+	c, err := canonical(f, isVerbatim(e.base))
+	if err != nil {
+		return &unreadable{err}
+	}
+	defer c.close()
+	return use(e.id(), c)
+}
+
+func texts(ids []mailbox.ID) []string {
+	bases := make([]string, len(ids))
+	for i, id := range ids {
+		bases[i] = string(id)
+	}
+	return bases
+}
+
+// Missing tells which messages are certainly not there, by two looks between which nothing changed.
+func (t *Tree) Missing(ctx context.Context, name mailbox.Name, ids []mailbox.ID) ([]mailbox.ID, error) {
+	b, err := t.open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer b.close()
+	found, settled, err := b.seek(ctx, texts(ids))
+	if err != nil || !settled {
+		return nil, b.wrap("look into", err)
+	}
+	return slices.DeleteFunc(slices.Clone(ids), func(id mailbox.ID) bool { return len(found[string(id)]) > 0 }), nil
+}
+
+// each does something to the files of some messages. do gets all files of one base name and says whether that is
+// done; a file that is renamed meanwhile (fs.ErrNotExist) is looked for again. gone are the messages that are certainly not there;
+// left are those of which nothing certain is known.
+func (b *box) each(ctx context.Context, ids []mailbox.ID, do func(mailbox.ID, []entry) error) (gone, left []mailbox.ID, err error) {
+	waiting := map[mailbox.ID]bool{}
+	for _, id := range ids {
+		waiting[id] = true
+	}
+	for range maxRetries {
+		if len(waiting) == 0 {
+			return gone, nil, nil
+		}
+		found, settled, err := b.seek(ctx, texts(slices.Collect(maps.Keys(waiting))))
+		if err != nil {
+			return nil, nil, err
+		}
+		for _, id := range ids { // in the order given
+			if !waiting[id] {
+				continue
+			}
+			all := found[string(id)]
+			if len(all) == 0 {
+				if settled {
+					gone = append(gone, id)
+					delete(waiting, id)
+				}
+				continue
+			}
+			err := do(id, all)
+			if errors.Is(err, fs.ErrNotExist) {
+				continue
+			}
+			if err != nil {
+				return nil, nil, err
+			}
+			delete(waiting, id)
+		}
+	}
+	return gone, slices.Collect(maps.Keys(waiting)), nil
+}
