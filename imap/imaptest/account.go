@@ -100,7 +100,7 @@ func (a *Account) readAll(next <-chan string, take func([]Copy)) error {
 	if err != nil {
 		return err
 	}
-	defer own.Close()
+	defer func() { _ = own.Close() }() // all that was asked for has come by then
 	for name := range next {
 		copies, err := own.Read(name)
 		if err != nil {

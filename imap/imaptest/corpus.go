@@ -103,8 +103,15 @@ func (w *writer) flags() []string {
 		name     string
 		oneOf, n int
 	}{
-		{`\Seen`, 10, 8}, {`\Answered`, 10, 1}, {`\Flagged`, 20, 1}, {`$Forwarded`, 40, 1}, {`\Draft`, 100, 1},
-		{"$Label1", 50, 1}, {"work", 40, 1}, {"todo", 60, 1}, {"NonJunk", 10, 2},
+		{`\Seen`, 10, 8},
+		{`\Answered`, 10, 1},
+		{`\Flagged`, 20, 1},
+		{`$Forwarded`, 40, 1},
+		{`\Draft`, 100, 1},
+		{"$Label1", 50, 1},
+		{"work", 40, 1},
+		{"todo", 60, 1},
+		{"NonJunk", 10, 2},
 	} {
 		if w.IntN(f.oneOf) < f.n {
 			flags = append(flags, f.name)
@@ -152,10 +159,10 @@ func (w *writer) header() {
 // messageID writes a Message-ID, or none, or one that another message has.
 func (w *writer) messageID() {
 	number := w.index
-	switch {
-	case w.chance(50):
+	switch w.IntN(50) {
+	case 0:
 		return
-	case w.chance(50):
+	case 1:
 		number = w.index / 10
 	}
 	name := pick(w, []string{"Message-ID", "Message-Id", "message-id"})

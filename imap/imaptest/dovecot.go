@@ -162,7 +162,7 @@ func (s *Server) greets() bool {
 	if err != nil {
 		return false
 	}
-	defer conn.Close()
+	defer func() { _ = conn.Close() }() // it greeted, or it did not
 	if err := conn.SetDeadline(time.Now().Add(5 * time.Second)); err != nil {
 		return false
 	}
@@ -187,7 +187,7 @@ func freePorts(n int) ([]string, error) {
 		if err != nil {
 			return nil, err
 		}
-		defer l.Close()
+		defer func() { _ = l.Close() }() // an error would show when Dovecot listens
 		addrs = append(addrs, l.Addr().String())
 	}
 	return addrs, nil

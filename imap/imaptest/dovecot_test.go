@@ -33,7 +33,7 @@ func TestDovecotServesPlainAndTLS(t *testing.T) {
 
 func login(t *testing.T, name string, conn net.Conn, user, password string) {
 	t.Helper()
-	defer conn.Close()
+	defer func() { _ = conn.Close() }()
 	if _, err := io.WriteString(conn, "a LOGIN "+user+" "+password+"\r\nb LIST \"\" *\r\nc LOGOUT\r\n"); err != nil {
 		t.Fatal(err)
 	}
@@ -64,8 +64,8 @@ func TestDovecotLeavesNothing(t *testing.T) {
 		t.Errorf("%s is still there: %v", s.base, err)
 	}
 	if conn, err := net.Dial("tcp", s.Addr); err == nil {
-		conn.Close()
 		t.Error("it still listens")
+		must(t, conn.Close())
 	}
 	if err := s.Close(); err != nil {
 		t.Errorf("a second Close: %v", err)

@@ -3,8 +3,7 @@ package imaptest
 import (
 	"bytes"
 	"fmt"
-	"io"
-	"log"
+	"log/slog"
 	"net"
 	"sync"
 	"sync/atomic"
@@ -51,7 +50,7 @@ func NewMemory() (*MemoryServer, error) {
 		},
 		Caps:         memoryCaps(),
 		InsecureAuth: true,
-		Logger:       log.New(io.Discard, "", 0), // it tells of every line that a client cuts
+		Logger:       slog.NewLogLogger(slog.DiscardHandler, slog.LevelError), // it tells of every line that a client cuts
 	})
 	m.User = m.NewUser()
 	go func() {
@@ -107,7 +106,7 @@ func (m *MemoryServer) Create(mailbox string) error { return m.create(m.User, ma
 
 func (m *MemoryServer) create(user, mailbox string) error {
 	u := m.user(user)
-	if err := u.User.Create(mailbox, nil); err != nil {
+	if err := u.Create(mailbox, nil); err != nil {
 		return err
 	}
 	m.mu.Lock()

@@ -106,8 +106,11 @@ func TestProxyHides(t *testing.T) {
 	}{
 		{All, nil, []string{" QRESYNC ", " CONDSTORE ", " MOVE ", "[APPENDUID ", "[COPYUID ", "[HIGHESTMODSEQ "}},
 		{NoQResync, []string{"QRESYNC"}, []string{" CONDSTORE ", " MOVE ", "[APPENDUID ", "[HIGHESTMODSEQ "}},
-		{Bare, []string{"QRESYNC", "CONDSTORE", "MOVE", "UIDPLUS", "APPENDUID", "COPYUID", "HIGHESTMODSEQ", "LIST-STATUS", "ESEARCH"},
-			[]string{" IDLE ", " LITERAL+ ", "[UIDVALIDITY ", "[UIDNEXT ", "a OK [CAPABILITY ", "d OK Append"}},
+		{
+			Bare,
+			[]string{"QRESYNC", "CONDSTORE", "MOVE", "UIDPLUS", "APPENDUID", "COPYUID", "HIGHESTMODSEQ", "LIST-STATUS", "ESEARCH"},
+			[]string{" IDLE ", " LITERAL+ ", "[UIDVALIDITY ", "[UIDNEXT ", "a OK [CAPABILITY ", "d OK Append"},
+		},
 	} {
 		p := NewProxy(t, s.Addr, ProxyOptions{Profile: tt.profile})
 		k := talk(t, p.Addr)

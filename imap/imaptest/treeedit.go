@@ -2,8 +2,8 @@ package imaptest
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -89,9 +89,8 @@ func (t Tree) addKeyword(mailbox string, letter rune, keyword string) error {
 	if err != nil {
 		return err
 	}
-	defer f.Close()
 	_, err = fmt.Fprintf(f, "%d %s\n", letter-'a', keyword)
-	return err
+	return errors.Join(err, f.Close())
 }
 
 // Flag adds and takes flags, as a mail program does: by a new name, in cur. It returns the new path.
@@ -139,21 +138,15 @@ func (t Tree) Copy(c Copy, to string) (string, error) {
 }
 
 func copyFile(from, tmp, to string) error {
-	in, err := os.Open(from)
+	content, err := os.ReadFile(from)
 	if err != nil {
 		return err
 	}
-	defer in.Close()
-	info, err := in.Stat()
+	info, err := os.Stat(from)
 	if err != nil {
 		return err
 	}
-	out, err := os.OpenFile(tmp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
-	if err != nil {
-		return err
-	}
-	defer out.Close()
-	if _, err := io.Copy(out, in); err != nil {
+	if err := os.WriteFile(tmp, content, 0o600); err != nil {
 		return err
 	}
 	if err := os.Chtimes(tmp, info.ModTime(), info.ModTime()); err != nil {
