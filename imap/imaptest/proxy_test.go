@@ -21,7 +21,7 @@ func talk(t *testing.T, addr string) *talker {
 	t.Helper()
 	conn, err := net.Dial("tcp", addr)
 	must(t, err)
-	t.Cleanup(func() { conn.Close() })
+	t.Cleanup(func() { _ = conn.Close() })
 	must(t, conn.SetDeadline(time.Now().Add(20*time.Second)))
 	return &talker{t: t, conn: conn, r: bufio.NewReader(conn)}
 }
