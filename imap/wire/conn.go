@@ -345,6 +345,9 @@ func (c *Conn) Caps() []string {
 	return c.caps
 }
 
+// Hide makes the trace leave out a secret, should the server send it back.
+func (c *Conn) Hide(secret string) { c.options.Trace.Hide(secret) }
+
 // ForgetCaps forgets them: after STARTTLS and after the login others hold.
 func (c *Conn) ForgetCaps() { c.learn(nil) }
 

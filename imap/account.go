@@ -1,0 +1,171 @@
+package imap
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"mailtwin/mailbox"
+)
+
+// An Account is an account on a server. Its methods may be called from several goroutines at once; Close ends it.
+type Account struct {
+	options Options
+
+	mu       sync.Mutex
+	changed  *sync.Cond // idle or live changed
+	idle     []*session
+	live     int
+	most     int // connections that the server allows
+	closed   bool
+	delim    string
+	wires    map[mailbox.Name]string // wire names of what was listed or made
+	validity map[mailbox.Name]uint32 // as last learnt
+	keeps    map[mailbox.Name]func(mailbox.Flag) bool
+}
+
+// Open connects and logs in once, so that a wrong password or name shows at once. mailbox.ErrAuth and ErrTLS are
+// final; mailbox.ErrTemporary is worth another try later.
+func Open(ctx context.Context, options Options) (*Account, error) {
+	options.defaults()
+	a := &Account{
+		options: options, most: options.Connections, delim: "/", wires: map[mailbox.Name]string{},
+		validity: map[mailbox.Name]uint32{}, keeps: map[mailbox.Name]func(mailbox.Flag) bool{},
+	}
+	a.changed = sync.NewCond(&a.mu)
+	if err := a.repeat(ctx, "", func(*session) error { return nil }); err != nil {
+		return nil, err
+	}
+	return a, nil
+}
+
+// Parallel says how many calls are worth making at once.
+func (a *Account) Parallel() int {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.most
+}
+
+// Close logs out of nothing and closes all connections: a server needs no farewell.
+func (a *Account) Close() error {
+	a.mu.Lock()
+	idle := a.idle
+	a.idle, a.closed = nil, true
+	a.live -= len(idle)
+	a.changed.Broadcast()
+	a.mu.Unlock()
+	var errs []error
+	for _, s := range idle {
+		errs = append(errs, ignoreClosed(s.conn.Close()))
+	}
+	return errors.Join(errs...)
+}
+
+// acquire returns a session, if possible one that has the mailbox selected already.
+func (a *Account) acquire(ctx context.Context, prefer mailbox.Name) (*session, error) {
+	stop := context.AfterFunc(ctx, func() {
+		a.mu.Lock()
+		defer a.mu.Unlock()
+		a.changed.Broadcast()
+	})
+	defer stop()
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for {
+		switch {
+		case a.closed:
+			return nil, fmt.Errorf("%w: the account was closed", mailbox.ErrTemporary)
+		case ctx.Err() != nil:
+			return nil, ctx.Err()
+		}
+		if s := a.pick(prefer); s != nil {
+			return s, nil
+		}
+		if a.live < a.most {
+			s, err := a.grow(ctx)
+			if !errors.Is(err, errCrowded) || a.live == 0 {
+				return s, err
+			}
+			a.most = a.live // the server has as many as it wants
+			a.options.Report(fmt.Sprintf("the server allows %d connections", a.most))
+			continue
+		}
+		a.changed.Wait()
+	}
+}
+
+func (a *Account) pick(prefer mailbox.Name) *session {
+	if len(a.idle) == 0 {
+		return nil
+	}
+	at := len(a.idle) - 1
+	for i, s := range a.idle {
+		if s.selected == prefer {
+			at = i
+		}
+	}
+	s := a.idle[at]
+	a.idle = append(a.idle[:at:at], a.idle[at+1:]...)
+	return s
+}
+
+// grow connects once more. a.mu is held, but not meanwhile.
+func (a *Account) grow(ctx context.Context) (*session, error) {
+	a.live++
+	a.mu.Unlock()
+	s, err := a.connect(ctx)
+	a.mu.Lock()
+	if err != nil {
+		a.live--
+		a.changed.Broadcast()
+		return nil, err
+	}
+	return s, nil
+}
+
+// release gives a session back. One whose connection is dead is dropped.
+func (a *Account) release(s *session) {
+	dead := s.conn.Err() != nil
+	a.mu.Lock()
+	if dead || a.closed {
+		a.live--
+		dead = true
+	} else {
+		a.idle = append(a.idle, s)
+	}
+	a.changed.Broadcast()
+	a.mu.Unlock()
+	if dead {
+		if err := ignoreClosed(s.conn.Close()); err != nil {
+			a.options.Report("closing a connection: " + err.Error())
+		}
+	}
+}
+
+// once runs something on a session, without a second try.
+func (a *Account) once(ctx context.Context, prefer mailbox.Name, do func(*session) error) error {
+	s, err := a.acquire(ctx, prefer)
+	if err != nil {
+		return err
+	}
+	defer a.release(s)
+	return do(s)
+}
+
+// repeat runs something that may be repeated, again after transient faults, with growing pauses.
+func (a *Account) repeat(ctx context.Context, prefer mailbox.Name, do func(*session) error) error {
+	wait := a.options.Pause
+	for try := 1; ; try++ {
+		err := a.once(ctx, prefer, do)
+		if err == nil || !errors.Is(err, mailbox.ErrTemporary) || try >= a.options.Tries || ctx.Err() != nil {
+			return err
+		}
+		if err := pause(ctx, wait+rand.N(wait/2+time.Millisecond)); err != nil {
+			return err
+		}
+		wait *= 2
+	}
+}

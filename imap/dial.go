@@ -1,0 +1,257 @@
+package imap
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"net"
+	"strings"
+	"time"
+
+	goimap "github.com/emersion/go-imap/v2"
+	"github.com/emersion/go-imap/v2/imapclient"
+	"github.com/emersion/go-sasl"
+
+	"mailtwin/imap/wire"
+	"mailtwin/mailbox"
+)
+
+// Errors of connecting that no second try mends.
+var (
+	// ErrTLS means that the connection could not be protected as it must be.
+	ErrTLS = errors.New("the connection cannot be protected")
+	// ErrPreauth means that the server says that somebody is logged in already. It may be anybody.
+	ErrPreauth = errors.New("the server claims that the login was done already (PREAUTH), which is refused")
+)
+
+// errCrowded means that the server has too many connections of this account.
+var errCrowded = fmt.Errorf("%w: too many connections", mailbox.ErrTemporary)
+
+// connect makes a session: connection, protection, greeting, login.
+func (a *Account) connect(ctx context.Context) (*session, error) {
+	conn, err := a.dial(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", a.options.address(), err)
+	}
+	s := &session{account: a, conn: conn}
+	if err := s.login(ctx); err != nil {
+		return nil, errors.Join(err, ignoreClosed(conn.Close()))
+	}
+	return s, nil
+}
+
+func ignoreClosed(err error) error {
+	if errors.Is(err, net.ErrClosed) {
+		return nil
+	}
+	return err
+}
+
+// dial returns a connection that is protected as the options demand, greeted, and whose capabilities are known.
+func (a *Account) dial(ctx context.Context) (*wire.Conn, error) {
+	ctx, cancel := context.WithTimeout(ctx, a.options.Timeout)
+	defer cancel()
+	raw, err := a.options.Dial(ctx, "tcp", a.options.address())
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", mailbox.ErrTemporary, err)
+	}
+	if a.options.Security == Implicit {
+		protected := tls.Client(raw, a.tlsConfig())
+		if err := protected.HandshakeContext(ctx); err != nil {
+			return nil, errors.Join(explainTLS(err), ignoreClosed(raw.Close()))
+		}
+		raw = protected
+	}
+	conn := wire.New(raw, wire.Options{Trace: a.options.Trace.Conn(), Silence: a.options.Timeout, Report: a.options.Report})
+	if err := a.greet(ctx, conn); err != nil {
+		return nil, errors.Join(err, ignoreClosed(conn.Close()))
+	}
+	return conn, nil
+}
+
+func (a *Account) tlsConfig() *tls.Config {
+	return &tls.Config{ServerName: a.options.Host, RootCAs: a.options.RootCAs, MinVersion: tls.VersionTLS12, NextProtos: []string{"imap"}}
+}
+
+func (a *Account) greet(ctx context.Context, conn *wire.Conn) error {
+	greeting, err := conn.Greeting(ctx)
+	if err != nil {
+		return err
+	}
+	switch greeting.Kind {
+	case "PREAUTH":
+		return ErrPreauth
+	case "BYE":
+		return refusal(greeting)
+	}
+	if a.options.Security == StartTLS {
+		if err := conn.StartTLS(ctx, a.tlsConfig()); err != nil {
+			return explainTLS(err)
+		}
+	}
+	if conn.Caps() != nil {
+		return nil
+	}
+	return capability(ctx, conn)
+}
+
+func capability(ctx context.Context, conn *wire.Conn) error {
+	status, err := conn.Exec(ctx, nil, wire.Cmd("CAPABILITY"))
+	if err != nil {
+		return err
+	}
+	return status[0].Err()
+}
+
+// explainTLS says what is wrong with a certificate, in words that tell what to do. Nothing here is worth a second try
+// but a cut line.
+func explainTLS(err error) error {
+	var unknown x509.UnknownAuthorityError
+	var host x509.HostnameError
+	var invalid x509.CertificateInvalidError
+	switch {
+	case errors.As(err, &unknown):
+		return fmt.Errorf("%w: the certificate is signed by an authority that is not known here; name its file with tls_ca if it is yours (%w)", ErrTLS, err)
+	case errors.As(err, &host):
+		return fmt.Errorf("%w: the certificate is for another host; check host (%w)", ErrTLS, err)
+	case errors.As(err, &invalid) && invalid.Reason == x509.Expired:
+		return fmt.Errorf("%w: the certificate has expired or is not valid yet; check the clock, then tell the server's owner (%w)", ErrTLS, err)
+	case errors.Is(err, wire.ErrNoStartTLS), errors.Is(err, wire.ErrInjected):
+		return fmt.Errorf("%w: %w", ErrTLS, err)
+	case isCut(err):
+		return fmt.Errorf("%w: the connection broke while it was being protected: %w", mailbox.ErrTemporary, err)
+	}
+	return fmt.Errorf("%w: %w", ErrTLS, err)
+}
+
+// isCut tells whether a handshake failed because of the network rather than of what was said.
+func isCut(err error) bool {
+	var opErr *net.OpError
+	var record tls.RecordHeaderError
+	var alert tls.AlertError
+	if errors.As(err, &record) || errors.As(err, &alert) {
+		return false
+	}
+	return errors.As(err, &opErr) && opErr.Op != "remote error" || errors.Is(err, mailbox.ErrTemporary) ||
+		errors.Is(err, context.DeadlineExceeded) || strings.HasSuffix(err.Error(), "EOF")
+}
+
+// refusal sorts a server's NO or BYE at connecting: too many connections, busy, or no.
+func refusal(s wire.Status) error {
+	text := strings.ToLower(s.Text)
+	switch {
+	case strings.Contains(text, "too many") || strings.Contains(text, "maximum number of connections") || s.Code == "LIMIT":
+		return fmt.Errorf("%w: %s", errCrowded, s.Text)
+	case s.Kind == "BYE", s.Code == "UNAVAILABLE", s.Code == "INUSE", s.Code == "SERVERBUG", s.Code == "CONTACTADMIN",
+		strings.Contains(text, "try again"), strings.Contains(text, "temporar"):
+		return fmt.Errorf("%w: %w", mailbox.ErrTemporary, &wire.StatusError{Status: s})
+	}
+	return fmt.Errorf("%w: %w", mailbox.ErrAuth, &wire.StatusError{Status: s})
+}
+
+// login puts go-imap on top and logs in. No error shows the password, also if the server sends it back.
+func (s *session) login(ctx context.Context) error {
+	password, err := s.account.options.Password(ctx)
+	if err != nil {
+		return fmt.Errorf("%w: %w", mailbox.ErrAuth, err)
+	}
+	caps := capSet(s.conn.Caps())
+	if caps["LOGINDISABLED"] && !caps["AUTH=PLAIN"] {
+		return fmt.Errorf("%w: the server takes no password on this connection (LOGINDISABLED)", mailbox.ErrAuth)
+	}
+	s.conn.Hide(password)
+	s.conn.HandOver()
+	s.conn.ForgetCaps()
+	s.client = imapclient.New(s.conn, nil)
+	if err := s.authenticate(ctx, caps, password); err != nil {
+		return conceal(err, password)
+	}
+	if s.conn.Caps() == nil {
+		if err := capability(ctx, s.conn); err != nil {
+			return err
+		}
+	}
+	s.caps = capSet(s.conn.Caps())
+	return nil
+}
+
+func (s *session) authenticate(ctx context.Context, caps map[string]bool, password string) error {
+	err := s.do(ctx, func() error {
+		if caps["AUTH=PLAIN"] {
+			return s.client.Authenticate(sasl.NewPlainClient("", s.account.options.User, password))
+		}
+		return s.client.Login(s.account.options.User, password).Wait()
+	})
+	var refused *goimap.Error
+	if errors.As(err, &refused) {
+		return refusal(wire.Status{Kind: string(refused.Type), Code: string(refused.Code), Text: plainText(refused.Text)})
+	}
+	return err
+}
+
+// plainText takes back the mark that the guard puts before a text.
+func plainText(text string) string { return strings.TrimPrefix(text, ".") }
+
+// conceal replaces a secret in an error, keeping what the error is.
+func conceal(err error, secret string) error {
+	if secret == "" || !strings.Contains(err.Error(), secret) {
+		return err
+	}
+	kind := mailbox.ErrTemporary
+	if errors.Is(err, mailbox.ErrAuth) {
+		kind = mailbox.ErrAuth
+	}
+	text := strings.ReplaceAll(err.Error(), secret, "***")
+	return fmt.Errorf("%w: %s", kind, strings.TrimPrefix(text, kind.Error()+": "))
+}
+
+func capSet(caps []string) map[string]bool {
+	set := make(map[string]bool, len(caps))
+	for _, name := range caps {
+		set[name] = true
+	}
+	return set
+}
+
+// A session is one connection, logged in.
+type session struct {
+	account *Account
+	conn    *wire.Conn
+	client  *imapclient.Client
+	caps    map[string]bool
+
+	selected mailbox.Name // empty if none
+	data     *goimap.SelectData
+}
+
+// do runs a call of go-imap, which knows no context, and translates its errors.
+func (s *session) do(ctx context.Context, call func() error) error {
+	stop := context.AfterFunc(ctx, func() { s.conn.Close() }) //nolint:errcheck // what follows sees it
+	defer stop()
+	err := call()
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	var refused *goimap.Error
+	if err == nil || errors.As(err, &refused) {
+		return err
+	}
+	if dead := s.conn.Err(); dead != nil {
+		return dead
+	}
+	return fmt.Errorf("%w: %w", mailbox.ErrTemporary, err)
+}
+
+// pause waits before the next try, a little longer each time and never as long as another process waits.
+func pause(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
