@@ -89,7 +89,9 @@ func (t *transfers) run(ctx context.Context, jobs []*job, loads func(*job) []loa
 func (t *transfers) downloads(j *job) []load {
 	slices.SortFunc(j.steps.Download, func(a, b Arrival) int { return compareIDs(b.ID, a.ID) })
 	if len(j.steps.Upload) > 0 {
+		t.mu.Lock() // loads of mailboxes before this one are running
 		t.fresh[j.name] = map[mailbox.Digest][]mailbox.Pair{}
+		t.mu.Unlock()
 	}
 	var loads []load
 	for _, part := range portions(j.steps.Download, downloadCount, downloadOctets) {
