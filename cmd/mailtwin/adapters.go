@@ -1,0 +1,36 @@
+package main
+
+import (
+	"context"
+
+	"mailtwin/imap"
+	"mailtwin/mailbox"
+	"mailtwin/maildir"
+	"mailtwin/state"
+	"mailtwin/syncer"
+)
+
+// The sides know nothing of the engine, so their batches are of their own types.
+
+type farSide struct{ *imap.Account }
+
+// Append opens a batch.
+func (f farSide) Append(ctx context.Context, name mailbox.Name) (syncer.Batch, error) {
+	return f.Account.Append(ctx, name)
+}
+
+type nearSide struct{ *maildir.Tree }
+
+// Append opens a batch.
+func (n nearSide) Append(ctx context.Context, name mailbox.Name) (syncer.Batch, error) {
+	return n.Tree.Append(ctx, name)
+}
+
+var (
+	_ syncer.Replica = farSide{}
+	_ syncer.Mover   = farSide{}
+	_ syncer.Pool    = farSide{}
+	_ syncer.Replica = nearSide{}
+	_ syncer.Mover   = nearSide{}
+	_ syncer.Ledger  = (*state.DB)(nil)
+)

@@ -1,0 +1,82 @@
+package main
+
+import (
+	"errors"
+	"syscall"
+
+	"mailtwin/imap"
+	"mailtwin/mailbox"
+	"mailtwin/state"
+	"mailtwin/syncer"
+)
+
+// The exit statuses, which every verb's help lists. 2 is what a Go program returns that crashed, so it is not used.
+const (
+	exitDone      = 0
+	exitProblems  = 1
+	exitAuth      = 3
+	exitTemporary = 4
+	exitBrake     = 5
+	exitLocked    = 6
+	exitUsage     = 64
+)
+
+// A usageError is a command line or a configuration that makes no sense.
+type usageError struct{ err error }
+
+func (e *usageError) Error() string { return e.err.Error() }
+func (e *usageError) Unwrap() error { return e.err }
+
+// reported is an error that the user has been told of.
+type reported struct{ err error }
+
+func (e *reported) Error() string { return e.err.Error() }
+func (e *reported) Unwrap() error { return e.err }
+
+// errProblems means that a run went to its end and left something behind.
+var errProblems = errors.New("some mail could not be synced")
+
+func exitStatus(err error) int {
+	var cause stopped
+	switch {
+	case err == nil:
+		return exitDone
+	case errors.As(err, &cause):
+		return 128 + int(cause.signal)
+	case errors.As(err, new(*usageError)):
+		return exitUsage
+	case errors.Is(err, mailbox.ErrAuth):
+		return exitAuth
+	case errors.As(err, new(*syncer.BrakeError)):
+		return exitBrake
+	case errors.As(err, new(*state.LockedError)):
+		return exitLocked
+	case errors.Is(err, mailbox.ErrTemporary):
+		return exitTemporary
+	}
+	return exitProblems
+}
+
+// hintFor says what to do next.
+func hintFor(err error) string {
+	var brake *syncer.BrakeError
+	switch {
+	case errors.As(err, &brake) && brake.Side == syncer.Near:
+		return "is the disk mounted, and is maildir the right folder? Nothing was changed. " +
+			"If the mail was removed on purpose, run again with --allow-delete"
+	case errors.As(err, &brake):
+		return "was the account emptied, or are its mailboxes hidden? Nothing was changed. " +
+			"If the mail was removed on purpose, run again with --allow-delete"
+	case errors.Is(err, mailbox.ErrAuth):
+		return "check user and password; many providers want an app password"
+	case errors.As(err, new(*state.LockedError)):
+		return "wait for the other run, or end it"
+	case errors.Is(err, imap.ErrTLS):
+		return "nothing secret was sent; see tls, tls_ca and host in the configuration"
+	case errors.Is(err, mailbox.ErrTemporary):
+		return "what was done so far is kept; run again later"
+	case errors.Is(err, syscall.ENOSPC):
+		return "the disk is full; make room and run again, nothing is lost"
+	}
+	return ""
+}

@@ -1,0 +1,65 @@
+// Command mailtwin keeps an IMAP account and a local Maildir twins of each other.
+//
+// One file for each verb; config.go reads the configuration, adapters.go introduces the sides to the engine, exit.go
+// knows the exit statuses, and show.go is the only way in which foreign text reaches the screen.
+package main
+
+import (
+	"context"
+	"errors"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"golang.org/x/term"
+)
+
+func main() {
+	env := &environment{
+		stdout: os.Stdout, stderr: os.Stderr, getenv: os.Getenv, environ: os.Environ,
+		terminal: term.IsTerminal(int(os.Stderr.Fd())),
+	}
+	ctx, stop := untilSignal(context.Background())
+	status := run(ctx, env, os.Args[1:])
+	stop()
+	os.Exit(status)
+}
+
+// A stopped is the cause of a context that a signal ended.
+type stopped struct{ signal syscall.Signal }
+
+func (s stopped) Error() string { return "stopped by " + s.signal.String() }
+
+// untilSignal ends the context at the first SIGINT or SIGTERM; the second one ends the process the hard way.
+func untilSignal(parent context.Context) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancelCause(parent)
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM)
+	go func() {
+		select {
+		case s := <-signals:
+			signal.Stop(signals)
+			number, _ := s.(syscall.Signal)
+			cancel(stopped{number})
+		case <-ctx.Done():
+		}
+	}()
+	return ctx, func() { cancel(nil); signal.Stop(signals) }
+}
+
+// run executes a command line and returns the exit status.
+func run(ctx context.Context, env *environment, args []string) int {
+	root := rootCommand(env)
+	root.SetArgs(args)
+	root.SetOut(env.stdout)
+	root.SetErr(env.stderr)
+	err := root.ExecuteContext(ctx)
+	var cause stopped
+	if errors.As(context.Cause(ctx), &cause) && err != nil {
+		err = cause
+	}
+	if err != nil && !errors.As(err, new(*reported)) {
+		env.complain("", err)
+	}
+	return exitStatus(err)
+}

@@ -1,0 +1,90 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"sync"
+
+	"github.com/spf13/cobra"
+)
+
+// An environment is what a verb has of the outside, so that tests can call it in their own process.
+type environment struct {
+	stdout, stderr io.Writer
+	getenv         func(string) string
+	environ        func() []string
+	terminal       bool // stderr is one
+	writing        sync.Mutex
+}
+
+const exitStatuses = `Exit status:
+  0    everything is done
+  1    something could not be synced, see the messages
+  3    the login was refused
+  4    a temporary failure, try again later
+  5    held back, because it looks like an accident; nothing was changed
+  6    another run is at work
+  64   the command line or the configuration is wrong
+  130  stopped by Ctrl-C (143: by SIGTERM), cleanly`
+
+func rootCommand(env *environment) *cobra.Command {
+	root := &cobra.Command{
+		Use:           "mailtwin",
+		Short:         "Keep an IMAP account and a local Maildir twins of each other",
+		SilenceUsage:  true,
+		SilenceErrors: true,
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) > 0 {
+				return &usageError{fmt.Errorf("there is no command %q; see mailtwin --help", args[0])}
+			}
+			return nil
+		},
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		return &usageError{fmt.Errorf("%w; see %s --help", err, cmd.CommandPath())}
+	})
+	root.AddCommand(syncCommand(env), statusCommand(env), demoCommand(env))
+	root.CompletionOptions.HiddenDefaultCmd = true
+	return root
+}
+
+// common are the flags that several verbs share.
+type common struct {
+	config  string
+	json    bool
+	quiet   bool
+	verbose bool
+}
+
+func (c *common) flags(cmd *cobra.Command) {
+	f := cmd.Flags()
+	f.StringVarP(&c.config, "config", "c", "", "the configuration `file` (default $XDG_CONFIG_HOME/mailtwin/config.toml)")
+	f.BoolVar(&c.json, "json", false, "print one JSON object a line, for programs")
+	f.BoolVarP(&c.quiet, "quiet", "q", false, "no progress and no summary, only what went wrong")
+	f.BoolVarP(&c.verbose, "verbose", "v", false, "tell more")
+}
+
+// print writes a line of results.
+func (env *environment) print(format string, args ...any) {
+	env.writing.Lock()
+	defer env.writing.Unlock()
+	fmt.Fprintf(env.stdout, format+"\n", args...)
+}
+
+// complain writes what went wrong, and what to do about it if that is known.
+func (env *environment) complain(account string, err error) {
+	env.writing.Lock()
+	defer env.writing.Unlock()
+	prefix := "mailtwin: "
+	if account != "" {
+		prefix += show(account) + ": "
+	}
+	for line := range strings.SplitSeq(err.Error(), "\n") {
+		fmt.Fprintf(env.stderr, "%s%s\n", prefix, showLong(line))
+	}
+	if hint := hintFor(err); hint != "" {
+		fmt.Fprintf(env.stderr, "hint: %s\n", hint)
+	}
+}

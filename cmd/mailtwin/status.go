@@ -1,0 +1,127 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"mailtwin/mailbox"
+	"mailtwin/state"
+)
+
+func statusCommand(env *environment) *cobra.Command {
+	o := &common{}
+	cmd := &cobra.Command{
+		Use:   "status [ACCOUNT...]",
+		Short: "Tell what is known of each account, without asking its server",
+		Long: `Status tells, for each mailbox, how many messages both sides have, how many wait, and when it
+was last seen in agreement. It reads the state file only.
+
+` + exitStatuses,
+		Example: "  mailtwin status\n  mailtwin status --json work",
+		RunE:    func(cmd *cobra.Command, args []string) error { return runStatus(cmd.Context(), *o, args, env) },
+	}
+	o.flags(cmd)
+	return cmd
+}
+
+func runStatus(ctx context.Context, o common, names []string, env *environment) error {
+	c, err := env.loadConfig(o.config)
+	if err != nil {
+		return err
+	}
+	accounts, err := c.choose(names)
+	if err != nil {
+		return err
+	}
+	var first error
+	for _, a := range accounts {
+		twins, err := readTwins(ctx, a)
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
+			err = nil
+			fallthrough
+		case err == nil:
+			err = env.printStatus(o, a, twins)
+		default:
+			env.complain(a.name, err)
+			err = &reported{err}
+		}
+		if first == nil {
+			first = err
+		}
+	}
+	return first
+}
+
+func readTwins(ctx context.Context, a *account) (twins []mailbox.Twin, err error) {
+	ledger, err := state.OpenReadOnly(a.State)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, ledger.Close()) }()
+	return ledger.Mailboxes(ctx)
+}
+
+func (env *environment) printStatus(o common, a *account, twins []mailbox.Twin) error {
+	if o.json {
+		return env.printStatusJSON(a, twins)
+	}
+	env.writing.Lock()
+	defer env.writing.Unlock()
+	if len(twins) == 0 {
+		_, err := fmt.Fprintf(env.stdout, "%s: never synced; run mailtwin sync %s\n", show(a.name), show(a.name))
+		return err
+	}
+	fmt.Fprintf(env.stdout, "%s: %s\n", show(a.name), show(a.Maildir))
+	w := tabwriter.NewWriter(env.stdout, 0, 0, 2, ' ', tabwriter.AlignRight)
+	fmt.Fprint(w, "messages\twaiting\tlast in agreement\t mailbox\n")
+	pairs, open := 0, 0
+	for _, t := range twins {
+		pairs += t.Pairs - t.Open
+		open += t.Open
+		fmt.Fprintf(w, "%d\t%d\t%s\t %s\n", t.Pairs-t.Open, t.Open, when(t.Synced), show(string(t.Name)))
+	}
+	fmt.Fprintf(w, "%d\t%d\t\t %d mailboxes\n", pairs, open, len(twins))
+	return w.Flush()
+}
+
+func when(t time.Time) string {
+	if t.IsZero() {
+		return "never"
+	}
+	return t.Format("2006-01-02 15:04:05")
+}
+
+func (env *environment) printStatusJSON(a *account, twins []mailbox.Twin) error {
+	type entry struct {
+		Mailbox  string     `json:"mailbox"`
+		Messages int        `json:"messages"`
+		Waiting  int        `json:"waiting"`
+		Synced   *time.Time `json:"synced"`
+	}
+	out := struct {
+		Account   string  `json:"account"`
+		Maildir   string  `json:"maildir"`
+		Mailboxes []entry `json:"mailboxes"`
+	}{Account: a.name, Maildir: a.Maildir, Mailboxes: []entry{}}
+	for _, t := range twins {
+		e := entry{Mailbox: string(t.Name), Messages: t.Pairs - t.Open, Waiting: t.Open}
+		if !t.Synced.IsZero() {
+			e.Synced = &t.Synced
+		}
+		out.Mailboxes = append(out.Mailboxes, e)
+	}
+	line, err := json.Marshal(out)
+	if err != nil {
+		return err
+	}
+	env.print("%s", line)
+	return nil
+}
