@@ -41,6 +41,7 @@ func claims(above *dir, entries []fs.DirEntry, top bool) (map[string]string, err
 		if err != nil {
 			return nil, err
 		}
+		level = upperInbox(level, top)
 		possible := candidates(level)
 		if rank := slices.Index(possible[:], name); rank >= 0 {
 			ours = append(ours, claim{level, name, rank})
@@ -57,18 +58,24 @@ func claims(above *dir, entries []fs.DirEntry, top bool) (map[string]string, err
 		}
 	}
 	for _, name := range foreign {
-		level := decode(name)
-		if top && strings.EqualFold(level, string(mailbox.Inbox)) {
-			level = string(mailbox.Inbox)
-		}
+		level := upperInbox(decode(name), top)
 		if _, taken := children[level]; taken {
-			level = name
+			level = upperInbox(name, top)
 		}
-		if _, taken := children[level]; !taken {
-			children[level] = name
+		for children[level] != "" {
+			level = encode(level, 1)
 		}
+		children[level] = name
 	}
 	return children, nil
+}
+
+// upperInbox returns the level in upper case if it is INBOX, which ignores case.
+func upperInbox(level string, top bool) string {
+	if top && strings.EqualFold(level, string(mailbox.Inbox)) {
+		return string(mailbox.Inbox)
+	}
+	return level
 }
 
 // levelOf returns the level that a directory name stands for.
@@ -194,9 +201,6 @@ func (l *listing) visit(above *dir, levels, path []string) (found bool, err erro
 	default:
 		return false, nil
 	}
-	if _, twice := l.paths[info.Name]; twice {
-		return true, nil // Inbox beside INBOX
-	}
 	l.infos = append(l.infos, info)
 	l.paths[info.Name] = path
 	return true, nil
@@ -236,9 +240,9 @@ func (l *listing) mark(d *dir) string {
 	return s.mark(now)
 }
 
-// Vanished tells whether a mailbox is certainly gone: the directory above it can be read, and its own is not there.
-// One whose directory is there without cur or new is not gone.
-func (t *Tree) Vanished(_ context.Context, name mailbox.Name) (bool, error) {
+// Vanished tells whether a mailbox is certainly gone: the directory above it can be read, and its own is not there, or
+// is there only for the mailboxes below it. One whose directory just lacks cur or new is not gone.
+func (t *Tree) Vanished(ctx context.Context, name mailbox.Name) (bool, error) {
 	if err := t.check(); err != nil {
 		return false, err
 	}
@@ -254,7 +258,23 @@ func (t *Tree) Vanished(_ context.Context, name mailbox.Name) (bool, error) {
 		}
 		path = append(path, entry)
 	}
-	return false, nil
+	return t.onlyAbove(ctx, path)
+}
+
+// onlyAbove tells whether a directory holds mailboxes and is none itself, not even a damaged one.
+func (t *Tree) onlyAbove(ctx context.Context, path []string) (bool, error) {
+	d, err := t.walk(path)
+	if err != nil {
+		return false, err
+	}
+	defer d.Close() //nolint:errcheck // it was only read
+	for _, name := range []string{"cur", "new", "tmp"} {
+		if _, err := d.lstat(name); !errors.Is(err, fs.ErrNotExist) {
+			return false, err
+		}
+	}
+	l := &listing{ctx: ctx, tree: t, clocks: map[uint64]time.Time{}, paths: map[mailbox.Name][]string{}}
+	return l.descend(d, path, path)
 }
 
 // absent makes sure, by asking for each name that a level may have, that there is nothing: no link and no file either.
