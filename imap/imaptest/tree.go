@@ -112,10 +112,15 @@ func (c *Copy) read() error {
 	if err != nil {
 		return err
 	}
-	content = canonical(content)
+	if base, _, _ := strings.Cut(filepath.Base(c.Path), ":2,"); !strings.HasSuffix(base, asItStands) {
+		content = canonical(content)
+	}
 	c.Date, c.Size, c.Sum = info.ModTime(), int64(len(content)), sha256.Sum256(content)
 	return nil
 }
+
+// asItStands ends the names that mailtwin gives to messages that have LF line ends, and nothing else, on the server too.
+const asItStands = ".mailtwin-lf"
 
 // canonical brings what is stored with LF line ends back to CRLF; a file that has a CR is stored as it came.
 func canonical(content []byte) []byte {

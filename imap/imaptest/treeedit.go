@@ -196,9 +196,12 @@ func (t Tree) Create(mailbox string) error {
 	return nil
 }
 
-// Rename gives a mailbox, and those below it, another name.
+// Rename gives a mailbox, and those below it, another name, which no mailbox has.
 func (t Tree) Rename(from, to string) error {
 	if err := os.MkdirAll(filepath.Dir(t.Dir(to)), 0o700); err != nil {
+		return err
+	}
+	if err := os.Remove(t.Dir(to)); err != nil && !os.IsNotExist(err) { // what is left of a mailbox that was removed
 		return err
 	}
 	return os.Rename(t.Dir(from), t.Dir(to))
