@@ -588,10 +588,10 @@ func (a *Account) Rename(ctx context.Context, from, to mailbox.Name) error {
 	return named(from, fmt.Sprintf("rename to %q", string(to)), err)
 }
 
-// Delete removes a mailbox that holds no messages.
+// Delete removes a mailbox that holds no messages but those of kept, which Remove or Move had to leave there, marked.
 //
 // Source: RFC 9051, section 6.3.5.
-func (a *Account) Delete(ctx context.Context, name mailbox.Name) error {
+func (a *Account) Delete(ctx context.Context, name mailbox.Name, kept []mailbox.ID) error {
 	target, err := a.utf8Name(name)
 	if err != nil {
 		return err
@@ -605,10 +605,16 @@ func (a *Account) Delete(ctx context.Context, name mailbox.Name) error {
 			return err
 		}
 		s.selected = name // as far as unselect is concerned
+		empty := data.NumMessages == 0
+		if !empty && int(data.NumMessages) <= len(kept) {
+			if empty, err = s.holdsOnly(ctx, kept, data.NumMessages); err != nil {
+				return err
+			}
+		}
 		if err := s.unselect(ctx); err != nil {
 			return err
 		}
-		if data.NumMessages > 0 {
+		if !empty {
 			return mailbox.ErrNotEmpty
 		}
 		if err := s.do(ctx, func() error { return s.client.Delete(target).Wait() }); err != nil {
@@ -619,6 +625,22 @@ func (a *Account) Delete(ctx context.Context, name mailbox.Name) error {
 	})
 	a.forget(name)
 	return named(name, "delete", err)
+}
+
+// holdsOnly tells whether the selected mailbox, of so many messages, holds nothing but these messages, all of them marked \Deleted.
+func (s *session) holdsOnly(ctx context.Context, kept []mailbox.ID, messages uint32) (bool, error) {
+	v := &survey{session: s, seen: map[uint32]*seen{}}
+	status, err := s.conn.Exec(ctx, v.take, wire.Cmd("UID FETCH").Raw("1:* (UID FLAGS)"))
+	if err != nil || status[0].Kind != "OK" {
+		return false, err
+	}
+	known := uidSet(kept)
+	for uid, e := range v.seen {
+		if !known.Contains(uid) || !e.flags.Has(mailbox.Deleted) {
+			return false, nil
+		}
+	}
+	return len(v.seen) == int(messages), nil
 }
 
 // forget drops what is known of a mailbox and those below it, whose names and UIDs may soon mean something else.

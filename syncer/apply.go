@@ -156,6 +156,7 @@ func (a *applier) settle(ctx context.Context, j *job, agreements []Agreement) er
 		}
 		if g.Drop != nil && g.Keep {
 			update(g.Drop.Mailbox).Put = append(update(g.Drop.Mailbox).Put, keep(g.Drop.Pair))
+			a.remember(g.Drop)
 		} else if g.Drop != nil {
 			update(g.Drop.Mailbox).Drop = append(update(g.Drop.Mailbox).Drop, g.Drop.Pair)
 		}
@@ -177,6 +178,15 @@ func (a *applier) commit(ctx context.Context, updates map[mailbox.Name]*mailbox.
 		return nil
 	}
 	return a.ledger.Commit(ctx, all...)
+}
+
+// remember notes in the job of a mailbox that the far side keeps one message more there.
+func (a *applier) remember(kept *mailbox.Located) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if j := a.jobs[kept.Mailbox]; j != nil {
+		j.kept = append(j.kept, kept.Far)
+	}
 }
 
 // keep is the record of a message that only the far side has, and keeps.
@@ -227,7 +237,7 @@ func (a *applier) deleteMailbox(ctx context.Context, j *job) error {
 		if side == Far {
 			a.touch(j.name)
 		}
-		err := a.side[side].Delete(ctx, j.name)
+		err := a.side[side].Delete(ctx, j.name, j.kept)
 		if err != nil && !errors.Is(err, mailbox.ErrNotEmpty) {
 			return fmt.Errorf("remove the mailbox on the %s side: %w", side, err)
 		}

@@ -411,9 +411,9 @@ func (m *memory) rename(from, to mailbox.Name) {
 	}
 }
 
-func (m *memory) Delete(_ context.Context, name mailbox.Name) (err error) {
+func (m *memory) Delete(_ context.Context, name mailbox.Name, kept []mailbox.ID) (err error) {
 	died := m.effect(func() {
-		if b := m.boxes[name]; b != nil && len(b.messages) > 0 {
+		if b := m.boxes[name]; b != nil && len(b.messages) > len(kept) {
 			err = mailbox.ErrNotEmpty
 			return
 		}

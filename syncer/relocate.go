@@ -231,6 +231,7 @@ func (a *applier) lostTrack(ctx context.Context, j *job, agreements []Agreement)
 		}
 		if g.Keep {
 			u.Put = append(u.Put, keep(g.Drop.Pair))
+			a.remember(g.Drop)
 		} else {
 			u.Drop = append(u.Drop, g.Drop.Pair)
 		}

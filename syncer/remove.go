@@ -177,9 +177,9 @@ func (a *applier) keepAll(ctx context.Context, j *job, part []Change, kept map[m
 	for _, c := range part {
 		if kept[c.Pair.Far] {
 			update.Put = append(update.Put, keep(c.Pair))
+			j.kept = append(j.kept, c.Pair.Far)
 		}
 	}
-	j.kept = true
 	a.count(j.name, func(n *Counts) { n.Removed[Far] += len(update.Put) })
 	return a.ledger.Commit(ctx, update)
 }

@@ -54,9 +54,9 @@ type Replica interface {
 	Create(ctx context.Context, name mailbox.Name) error
 	// Rename gives a mailbox another name, and with it those below it.
 	Rename(ctx context.Context, from, to mailbox.Name) error
-	// Delete removes a mailbox that holds no messages; mailbox.ErrNotEmpty means that it does, and nothing was done.
-	// One that does not exist is no error.
-	Delete(ctx context.Context, name mailbox.Name) error
+	// Delete removes a mailbox that holds no messages but those that Remove or Move kept there, marked;
+	// mailbox.ErrNotEmpty means that it holds others, and nothing was done. One that does not exist is no error.
+	Delete(ctx context.Context, name mailbox.Name, kept []mailbox.ID) error
 }
 
 // A Batch takes messages for one mailbox. It is used from one goroutine.

@@ -110,7 +110,7 @@ func (s *sift) load(ctx context.Context, ledger Ledger) error {
 			}
 		}
 		if pair.Parked == mailbox.Kept {
-			s.job.kept = true
+			s.job.kept = append(s.job.kept, pair.Far)
 		}
 	}
 	s.job.pairs, s.job.paired = len(s.pairs), len(s.byID[Near])

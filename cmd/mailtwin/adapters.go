@@ -26,6 +26,11 @@ func (n nearSide) Append(ctx context.Context, name mailbox.Name) (syncer.Batch, 
 	return n.Tree.Append(ctx, name)
 }
 
+// Delete removes a mailbox. A Maildir keeps nothing that was removed.
+func (n nearSide) Delete(ctx context.Context, name mailbox.Name, _ []mailbox.ID) error {
+	return n.Tree.Delete(ctx, name)
+}
+
 var (
 	_ syncer.Replica = farSide{}
 	_ syncer.Mover   = farSide{}
