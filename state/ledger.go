@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/binary"
+	"fmt"
 	"iter"
 
 	"go.etcd.io/bbolt"
@@ -28,7 +29,9 @@ func (db *DB) Mailboxes(context.Context) ([]mailbox.Twin, error) {
 // none stays open while a consumer works.
 const page = 1000
 
-// Pairs yields the pairs of one mailbox in the order of their far IDs. The consumer may change the ledger meanwhile.
+// Pairs yields the pairs of one mailbox: first those whose far IDs are numbers, in numeric order, then those with other
+// far IDs, then those with none. The consumer may change the ledger meanwhile, but not take the mailbox away; it may
+// or may not see what changed.
 func (db *DB) Pairs(ctx context.Context, name mailbox.Name) iter.Seq2[mailbox.Pair, error] {
 	return func(yield func(mailbox.Pair, error) bool) {
 		var last []byte
@@ -58,10 +61,17 @@ func (db *DB) Pairs(ctx context.Context, name mailbox.Name) iter.Seq2[mailbox.Pa
 func (db *DB) pairsAfter(name mailbox.Name, last []byte) (pairs []mailbox.Pair, next []byte, err error) {
 	err = db.view(func(tx *bbolt.Tx) error {
 		number := tx.Bucket(bucketNames).Get([]byte(name))
+		if number == nil && last != nil {
+			return fmt.Errorf("mailbox %q went away while its pairs were read", string(name))
+		}
 		if number == nil {
 			return nil
 		}
-		c := tx.Bucket(bucketPairs).Bucket(number).Cursor()
+		box, err := find(tx, number)
+		if err != nil {
+			return err
+		}
+		c := box.pairs.Cursor()
 		k, v := c.First()
 		if last != nil {
 			if k, v = c.Seek(last); bytes.Equal(k, last) {
@@ -104,28 +114,27 @@ func (db *DB) ByHint(_ context.Context, hint mailbox.Hint) iter.Seq2[mailbox.Loc
 	}
 }
 
+// hintPrefix is how much of a key of hints stands before the key of the pair: the hint and the number of the mailbox.
+const hintPrefix = 8 + 4
+
 func byHint(tx *bbolt.Tx, hint mailbox.Hint) ([]mailbox.Located, error) {
 	var found []mailbox.Located
 	prefix := binary.BigEndian.AppendUint64(nil, uint64(hint))
 	c := tx.Bucket(bucketHints).Cursor()
 	for k, _ := c.Seek(prefix); bytes.HasPrefix(k, prefix); k, _ = c.Next() {
-		if len(k) < 13 {
-			return nil, errRecord
+		if len(k) < hintPrefix {
+			return nil, fmt.Errorf("%w: key %x of a hint", errRecord, k)
 		}
-		number, key := k[8:12], k[12:]
-		twin, err := decodeTwin(tx.Bucket(bucketTwins).Get(number))
+		number, key := k[8:hintPrefix], k[hintPrefix:]
+		box, err := find(tx, number)
 		if err != nil {
 			return nil, err
 		}
-		pairs := tx.Bucket(bucketPairs).Bucket(number)
-		if pairs == nil {
-			return nil, errRecord
-		}
-		pair, err := decodePair(key, pairs.Get(key))
+		pair, err := decodePair(key, box.pairs.Get(key))
 		if err != nil {
 			return nil, err
 		}
-		found = append(found, mailbox.Located{Mailbox: twin.Name, Pair: pair})
+		found = append(found, mailbox.Located{Mailbox: box.twin.Name, Pair: pair})
 	}
 	return found, nil
 }

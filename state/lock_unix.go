@@ -3,17 +3,14 @@
 package state
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"os"
-	"strconv"
 
 	"golang.org/x/sys/unix"
 )
 
-// takeLock makes this process the only one that has the ledger. The lock file stays when it is closed: removing it
-// would let two processes lock two files of one name.
+// takeLock makes this process the only one that has the ledger, and writes down which one it is.
 func takeLock(path string) (*os.File, error) {
 	f, err := os.OpenFile(path+".lock", os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
@@ -27,7 +24,7 @@ func takeLock(path string) (*os.File, error) {
 		err = f.Truncate(0)
 	}
 	if err == nil {
-		_, err = fmt.Fprintf(f, "%d\n", os.Getpid())
+		_, err = fmt.Fprintf(f, "pid %d\n", os.Getpid())
 	}
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("lock %s: %w", path, err), f.Close())
@@ -35,14 +32,18 @@ func takeLock(path string) (*os.File, error) {
 	return f, nil
 }
 
+// dropLock lets others have the ledger. The lock file stays: removing it would let two processes lock two files of
+// one name.
+func dropLock(f *os.File) error { return errors.Join(f.Truncate(0), f.Close()) }
+
 // holder reads who has the ledger; 0 if that cannot be told.
 func holder(path string) int {
 	p, err := os.ReadFile(path + ".lock")
 	if err != nil {
 		return 0
 	}
-	pid, err := strconv.Atoi(string(bytes.TrimSpace(p)))
-	if err != nil {
+	var pid int
+	if _, err := fmt.Sscanf(string(p), "pid %d\n", &pid); err != nil {
 		return 0
 	}
 	return pid

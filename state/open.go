@@ -1,6 +1,7 @@
 package state
 
 import (
+	"context"
 	"crypto/rand"
 	"encoding/binary"
 	"encoding/hex"
@@ -10,8 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime/debug"
-	"strings"
-	"sync"
+	"syscall"
 	"time"
 
 	"go.etcd.io/bbolt"
@@ -29,142 +29,169 @@ var (
 	bucketHints   = []byte("hints")
 	bucketIntents = []byte("intents")
 
+	buckets = [][]byte{bucketMeta, bucketNames, bucketTwins, bucketPairs, bucketHints, bucketIntents}
+
 	keySchema = []byte("schema")
 	keyID     = []byte("id")
 )
 
-const settingPrefix = "setting:"
+// idLength is how many random octets the id of a ledger has.
+const idLength = 16
 
-// ErrDamaged means that the file is not a ledger that can be read. Nothing was changed.
-var ErrDamaged = errors.New("the state file is damaged; move it away, and the next sync pairs the mail anew by content")
-
-// ErrNewer means that a later release of mailtwin made the file.
-var ErrNewer = errors.New("the state file was made by a newer mailtwin; update mailtwin")
-
-// A LockedError says that another process has the ledger.
-type LockedError struct {
-	Path string
-	PID  int // 0 if it cannot be told
+// Options say how to open a ledger.
+type Options struct {
+	// Timeout is how long to wait for a process that only looks at the ledger; zero means one second. One that writes
+	// is not waited for.
+	Timeout time.Duration
 }
 
-func (e *LockedError) Error() string {
-	if e.PID == 0 {
-		return fmt.Sprintf("%s is in use by another process", e.Path)
+func (o Options) timeout() time.Duration {
+	if o.Timeout == 0 {
+		return time.Second
 	}
-	return fmt.Sprintf("%s is in use by process %d", e.Path, e.PID)
+	return o.Timeout
 }
-
-// A DB is an open ledger. Its methods may be called from several goroutines. Close it.
-type DB struct {
-	bolt *bbolt.DB
-	lock *os.File
-	path string
-	id   string
-
-	writing  sync.Mutex // held by whoever writes
-	queueing sync.Mutex // guards queue
-	queue    []*commit
-}
-
-// openTimeout is how long to wait for a process that is about to let go of the file.
-const openTimeout = time.Second
 
 // Open opens the ledger at path and makes it, and the directories above, if there is none. *LockedError means that
 // another process has it, ErrDamaged that it cannot be read, ErrNewer that it is too new.
-func Open(path string) (*DB, error) {
-	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+func Open(ctx context.Context, path string, opts Options) (*DB, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	if err := makeDir(filepath.Dir(path)); err != nil {
 		return nil, fmt.Errorf("state: %w", err)
 	}
 	lock, err := takeLock(path)
 	if err != nil {
 		return nil, err
 	}
-	db, err := openLocked(path)
+	db, err := openLocked(path, opts)
 	if err != nil {
-		return nil, errors.Join(err, lock.Close())
+		return nil, errors.Join(err, dropLock(lock))
 	}
 	db.lock = lock
 	return db, nil
 }
 
-func openLocked(path string) (*DB, error) {
-	info, err := os.Stat(path)
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
+func openLocked(path string, opts Options) (*DB, error) {
+	_, err := os.Stat(path)
+	if errors.Is(err, fs.ErrNotExist) {
 		if err := create(path); err != nil {
 			return nil, fmt.Errorf("create the state file %s: %w", path, err)
 		}
-	case err != nil:
-		return nil, fmt.Errorf("state: %w", err)
-	case info.Size() == 0: // bbolt would take it for a fresh one
-		return nil, fmt.Errorf("%s is empty: %w", path, ErrDamaged)
 	}
-	return openBolt(path, false)
+	db, err := openBolt(path, opts.timeout(), false)
+	var locked *LockedError
+	if errors.As(err, &locked) { // the lock file names this very process
+		locked.PID = 0
+	}
+	return db, err
 }
 
-// OpenReadOnly opens an existing ledger to look at it. fs.ErrNotExist means that there is none.
-func OpenReadOnly(path string) (*DB, error) {
-	info, err := os.Stat(path)
-	if err != nil {
-		return nil, fmt.Errorf("state: %w", err)
-	}
-	if info.Size() == 0 {
-		return nil, fmt.Errorf("%s is empty: %w", path, ErrDamaged)
-	}
-	return openBolt(path, true)
-}
+// OpenReadOnly opens an existing ledger to look at it. fs.ErrNotExist means that there is none, *LockedError that a
+// process writes to it and did not let go within a second. Whoever writes is kept out until Close.
+func OpenReadOnly(path string) (*DB, error) { return openBolt(path, Options{}.timeout(), true) }
 
-func openBolt(path string, readOnly bool) (db *DB, err error) {
-	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
-	defer func() {
-		if v := recover(); v != nil {
-			db, err = nil, fmt.Errorf("%s: %w (%v)", path, ErrDamaged, v)
+// openBolt opens a file that exists. A writer looks at the pages first, for bbolt already trusts some of them when it
+// opens the file; a reader has to wait until no writer is at them.
+func openBolt(path string, timeout time.Duration, readOnly bool) (*DB, error) {
+	if !readOnly {
+		if err := checkFile(path); err != nil {
+			return nil, openError(path, err)
 		}
-	}()
-	bolt, err := bbolt.Open(path, 0o600, &bbolt.Options{Timeout: openTimeout, ReadOnly: readOnly, FreelistType: bbolt.FreelistMapType})
-	if errors.Is(err, bolterrors.ErrTimeout) {
-		return nil, &LockedError{Path: path, PID: holder(path)}
+	}
+	bolt, err := openFile(path, bbolt.Options{Timeout: timeout, ReadOnly: readOnly})
+	if err != nil {
+		return nil, openError(path, err)
+	}
+	db := &DB{bolt: bolt, path: path}
+	if readOnly {
+		err = checkFile(path)
+	}
+	if err == nil {
+		err = db.view(db.readMeta)
 	}
 	if err != nil {
-		var pathErr *fs.PathError
-		if errors.As(err, &pathErr) {
-			return nil, fmt.Errorf("state: %w", err)
-		}
-		return nil, fmt.Errorf("%s: %w (%w)", path, ErrDamaged, err)
-	}
-	db = &DB{bolt: bolt, path: path}
-	if err := db.view(db.readMeta); err != nil {
-		return nil, errors.Join(fmt.Errorf("%s: %w", path, err), bolt.Close())
+		return nil, errors.Join(openError(path, err), bolt.Close())
 	}
 	return db, nil
 }
 
+func checkFile(path string) error {
+	f, err := os.Open(path) //nolint:gosec // the path is the user's own
+	if err != nil {
+		return err
+	}
+	defer f.Close() //nolint:errcheck // it was only read
+	info, err := f.Stat()
+	if err != nil {
+		return err
+	}
+	return checkPages(f, info.Size())
+}
+
+// openFile is bbolt.Open without its panics. A panic leaves the file open, and with it locked, so that it is closed
+// here. An empty or missing file is left as it is: bbolt would make a fresh one of it.
+func openFile(path string, options bbolt.Options) (bolt *bbolt.DB, err error) {
+	var file *os.File
+	options.FreelistType = bbolt.FreelistMapType
+	options.OpenFile = func(name string, flag int, mode os.FileMode) (f *os.File, err error) {
+		file, err = os.OpenFile(name, flag&^os.O_CREATE, mode) //nolint:gosec // the path is the user's own
+		return file, err
+	}
+	if info, err := os.Stat(path); err != nil {
+		return nil, err
+	} else if info.Size() == 0 {
+		return nil, ErrDamaged
+	}
+	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
+	defer func() {
+		if v := recover(); v != nil {
+			bolt, err = nil, errors.Join(fmt.Errorf("%w (%v)", ErrDamaged, v), file.Close())
+		}
+	}()
+	return bbolt.Open(path, 0o600, &options)
+}
+
+// openError tells a file that is damaged from one that the system does not let us have.
+func openError(path string, err error) error {
+	var system syscall.Errno
+	switch {
+	case errors.Is(err, bolterrors.ErrTimeout):
+		return &LockedError{Path: path, PID: holder(path)}
+	case errors.As(err, &system), errors.Is(err, ErrDamaged), errors.Is(err, ErrNewer):
+		return fmt.Errorf("open the state file %s: %w", path, err)
+	}
+	return fmt.Errorf("open the state file %s: %w (%w)", path, ErrDamaged, err)
+}
+
+// readMeta looks at what shows that the file is a ledger.
 func (db *DB) readMeta(tx *bbolt.Tx) error {
-	for _, name := range [][]byte{bucketMeta, bucketNames, bucketTwins, bucketPairs, bucketHints, bucketIntents} {
+	for _, name := range buckets {
 		if tx.Bucket(name) == nil {
-			return ErrDamaged
+			return fmt.Errorf("%w (it has no %s)", ErrDamaged, name)
 		}
 	}
 	meta := tx.Bucket(bucketMeta)
-	version := meta.Get(keySchema)
-	if len(version) != 4 {
-		return ErrDamaged
+	version, id := meta.Get(keySchema), meta.Get(keyID)
+	if len(version) != 4 || len(id) != idLength {
+		return fmt.Errorf("%w (it does not say what it is)", ErrDamaged)
 	}
-	if binary.BigEndian.Uint32(version) > schema {
-		return ErrNewer
+	if n := binary.BigEndian.Uint32(version); n > schema {
+		return fmt.Errorf("%w (schema %d, known up to %d)", ErrNewer, n, schema)
 	}
-	db.id = hex.EncodeToString(meta.Get(keyID))
+	db.id = hex.EncodeToString(id)
 	return nil
 }
 
 // create makes a fresh ledger under another name and gives it its own only when it is whole and on disk: a power cut
 // at bbolt's very first write would leave a file that nobody can open.
-func create(path string) (err error) {
+func create(path string) error {
 	fresh := path + ".new"
 	if err := os.Remove(fresh); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	bolt, err := bbolt.Open(fresh, 0o600, &bbolt.Options{Timeout: openTimeout})
+	bolt, err := bbolt.Open(fresh, 0o600, &bbolt.Options{Timeout: time.Second})
 	if err != nil {
 		return err
 	}
@@ -179,12 +206,12 @@ func create(path string) (err error) {
 }
 
 func layOut(tx *bbolt.Tx) error {
-	for _, name := range [][]byte{bucketMeta, bucketNames, bucketTwins, bucketPairs, bucketHints, bucketIntents} {
+	for _, name := range buckets {
 		if _, err := tx.CreateBucket(name); err != nil {
 			return err
 		}
 	}
-	id := make([]byte, 16)
+	id := make([]byte, idLength)
 	if _, err := rand.Read(id); err != nil {
 		return err
 	}
@@ -195,69 +222,27 @@ func layOut(tx *bbolt.Tx) error {
 	return meta.Put(keySchema, binary.BigEndian.AppendUint32(nil, schema))
 }
 
+// makeDir makes a directory, and those above it, for the user alone. Each that is new is on disk before the next.
+func makeDir(path string) error {
+	if info, err := os.Stat(path); err == nil && info.IsDir() {
+		return nil
+	}
+	parent := filepath.Dir(path)
+	if parent != path {
+		if err := makeDir(parent); err != nil {
+			return err
+		}
+	}
+	if err := os.Mkdir(path, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
+		return err
+	}
+	return syncDir(parent)
+}
+
 func syncDir(path string) error {
 	dir, err := os.Open(path)
 	if err != nil {
 		return err
 	}
 	return errors.Join(dir.Sync(), dir.Close())
-}
-
-// Close lets go of the ledger.
-func (db *DB) Close() error {
-	err := db.bolt.Close()
-	if db.lock != nil {
-		err = errors.Join(err, db.lock.Close())
-	}
-	return err
-}
-
-// ID returns the random name that the ledger got when it was made, in hexadecimal.
-func (db *DB) ID() string { return db.id }
-
-// Settings returns the settings that the pair was made with.
-func (db *DB) Settings() (map[string]string, error) {
-	settings := map[string]string{}
-	err := db.view(func(tx *bbolt.Tx) error {
-		c := tx.Bucket(bucketMeta).Cursor()
-		for k, v := c.Seek([]byte(settingPrefix)); strings.HasPrefix(string(k), settingPrefix); k, v = c.Next() {
-			settings[string(k[len(settingPrefix):])] = string(v)
-		}
-		return nil
-	})
-	return settings, err
-}
-
-// PutSettings adds to the settings that the pair was made with.
-func (db *DB) PutSettings(settings map[string]string) error {
-	return db.update(func(tx *bbolt.Tx) error {
-		for name, value := range settings {
-			if err := tx.Bucket(bucketMeta).Put([]byte(settingPrefix+name), []byte(value)); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-}
-
-// view and update run a transaction. bbolt panics on a page that makes no sense, and the kernel faults on one that the
-// file no longer has; here both are errors.
-func (db *DB) view(do func(*bbolt.Tx) error) (err error) {
-	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
-	defer db.damaged(&err)
-	return db.bolt.View(do)
-}
-
-func (db *DB) update(do func(*bbolt.Tx) error) (err error) {
-	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
-	defer db.damaged(&err)
-	return db.bolt.Update(do)
-}
-
-func (db *DB) damaged(err *error) {
-	if v := recover(); v != nil {
-		*err = fmt.Errorf("%s: %w (%v)", db.path, ErrDamaged, v)
-	} else if errors.Is(*err, errRecord) {
-		*err = fmt.Errorf("%s: %w (%w)", db.path, ErrDamaged, *err)
-	}
 }

@@ -4,7 +4,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"strconv"
 	"strings"
 	"time"
 
@@ -98,15 +97,21 @@ func (d *decoder) text() string {
 	return string(d.take(int(n)))
 }
 
-func (d *decoder) time() time.Time {
-	switch d.uint() {
-	case 0:
-	case 1:
-		return time.Unix(d.int(), 0)
-	default:
+// upTo takes a number that may not be larger than limit.
+func (d *decoder) upTo(limit uint64) uint64 {
+	n := d.uint()
+	if n > limit {
 		d.err = errRecord
+		return 0
 	}
-	return time.Time{}
+	return n
+}
+
+func (d *decoder) time() time.Time {
+	if d.upTo(1) == 0 {
+		return time.Time{}
+	}
+	return time.Unix(d.int(), 0).UTC()
 }
 
 func (d *decoder) flags() mailbox.Flags {
@@ -118,12 +123,8 @@ func (d *decoder) flags() mailbox.Flags {
 }
 
 func (d *decoder) digest() (digest mailbox.Digest) {
-	switch d.uint() {
-	case 0:
-	case 1:
+	if d.upTo(1) == 1 {
 		copy(digest[:], d.take(len(digest)))
-	default:
-		d.err = errRecord
 	}
 	return digest
 }
@@ -143,62 +144,6 @@ func (d *decoder) close() error {
 		d.err = errRecord
 	}
 	return d.err
-}
-
-// pairKey returns the key of a pair.
-func pairKey(p mailbox.Pair) []byte {
-	if n, err := strconv.ParseUint(string(p.Far), 10, 32); err == nil && strconv.FormatUint(n, 10) == string(p.Far) {
-		return binary.BigEndian.AppendUint32([]byte{1}, uint32(n))
-	}
-	return append([]byte{2}, p.Far...)
-}
-
-func farOf(key []byte) (mailbox.ID, error) {
-	switch {
-	case len(key) == 5 && key[0] == 1:
-		return mailbox.ID(strconv.FormatUint(uint64(binary.BigEndian.Uint32(key[1:])), 10)), nil
-	case len(key) > 1 && key[0] == 2:
-		return mailbox.ID(key[1:]), nil
-	}
-	return "", errRecord
-}
-
-func encodePair(p mailbox.Pair) []byte {
-	e := newRecord()
-	e.uint(uint64(p.Parked))
-	e.text(string(p.Near))
-	e.flags(p.Flags)
-	e.int(p.Size)
-	e.time(p.InternalDate)
-	e.digest(p.Digest)
-	far := p.FarDigest
-	if far == p.Digest {
-		far = mailbox.Digest{}
-	}
-	e.digest(far)
-	e = binary.BigEndian.AppendUint64(e, uint64(p.Hint))
-	return e
-}
-
-func decodePair(key, value []byte) (p mailbox.Pair, err error) {
-	if p.Far, err = farOf(key); err != nil {
-		return p, err
-	}
-	d := openRecord(value)
-	p.Parked = mailbox.Parked(d.uint())
-	p.Near = mailbox.ID(d.text())
-	p.Flags = d.flags()
-	p.Size = d.int()
-	p.InternalDate = d.time()
-	p.Digest = d.digest()
-	p.FarDigest = d.digest()
-	if hint := d.take(8); hint != nil {
-		p.Hint = mailbox.Hint(binary.BigEndian.Uint64(hint))
-	}
-	if p.Parked > mailbox.Kept {
-		d.err = errRecord
-	}
-	return p, d.close()
 }
 
 // A twin is the record of a mailbox, without its name.

@@ -1,0 +1,238 @@
+package state
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"hash/fnv"
+	"io"
+	"os"
+)
+
+// The page format of bbolt, version 2, in the byte order of the machine. A page begins with its number (8 octets),
+// kind (2), count of elements (2) and overflow (4): how many more pages it goes on for. Elements follow, 16 octets
+// each. In a branch: where the key lies (4, counted from the element), its length (4), the page below (8). In a leaf:
+// kind (4), where the key lies (4), lengths of key and value (4 each); the value stands behind the key. A bucket is a
+// value of root page (8) and sequence (8); if the root is 0 its one page follows.
+//
+// Source: go.etcd.io/bbolt v1.5.0, internal/common.
+const (
+	pageHead    = 16
+	elementSize = 16
+	bucketHead  = 16
+	metaSize    = 64
+
+	kindBranch = 0x01
+	kindLeaf   = 0x02
+	kindFree   = 0x10
+
+	leafIsBucket = 0x01
+
+	boltMagic   = 0xed0cdaed
+	boltVersion = 2
+	noFreelist  = 1<<64 - 1
+	manyFree    = 0xffff // as count: the first number says how many
+	maxPageSize = 1 << 24
+	firstPage   = 2 // the pages before hold the metas
+)
+
+var order = binary.NativeEndian
+
+// A pageWalk goes over the pages of a bbolt file and sees whether they hang together. bbolt itself believes what they
+// say: a wrong overflow or a ring of pages makes it eat all memory or all stack, which nothing can catch.
+type pageWalk struct {
+	file     io.ReaderAt
+	pageSize int64
+	pages    uint64 // how many the file has; those in use come before
+	used     []bool // by page number
+}
+
+// checkPages returns ErrDamaged unless the pages of the file hang together. It reads all that are in use, once.
+func checkPages(file io.ReaderAt, size int64) error {
+	meta, err := newestMeta(file)
+	if err != nil {
+		return err
+	}
+	if meta == nil {
+		return fmt.Errorf("%w (it does not begin as one)", ErrDamaged)
+	}
+	w := &pageWalk{file: file, pageSize: int64(order.Uint32(meta[8:])), pages: order.Uint64(meta[40:])}
+	if w.pages < firstPage || w.pages > uint64(size/w.pageSize) {
+		return fmt.Errorf("%w (it has %d octets, want %d pages)", ErrDamaged, size, w.pages)
+	}
+	w.used = make([]bool, w.pages)
+	w.used[0], w.used[1] = true, true
+	if err := w.tree(order.Uint64(meta[16:])); err != nil {
+		return err
+	}
+	if free := order.Uint64(meta[32:]); free != noFreelist {
+		return w.freelist(free)
+	}
+	return nil
+}
+
+// newestMeta returns the meta that bbolt would go by: of two that are whole the one of the later transaction. nil
+// means that none is whole.
+func newestMeta(file io.ReaderAt) (newest []byte, err error) {
+	first, err := readMetaAt(file, 0)
+	if err != nil {
+		return nil, err
+	}
+	at := int64(os.Getpagesize())
+	if first != nil {
+		at = int64(order.Uint32(first[8:]))
+	}
+	second, err := readMetaAt(file, at)
+	if err != nil || second == nil {
+		return first, err
+	}
+	if first == nil || order.Uint64(second[48:]) > order.Uint64(first[48:]) {
+		return second, nil
+	}
+	return first, nil
+}
+
+// readMetaAt returns the meta of the page at an offset; nil if there is none that is whole.
+func readMetaAt(file io.ReaderAt, at int64) ([]byte, error) {
+	meta := make([]byte, metaSize)
+	if _, err := file.ReadAt(meta, at+pageHead); errors.Is(err, io.EOF) {
+		return nil, nil
+	} else if err != nil {
+		return nil, err
+	}
+	sum := fnv.New64a()
+	sum.Write(meta[:metaSize-8])
+	size := order.Uint32(meta[8:])
+	if order.Uint32(meta) != boltMagic || order.Uint32(meta[4:]) != boltVersion ||
+		order.Uint64(meta[metaSize-8:]) != sum.Sum64() || size < 512 || size > maxPageSize {
+		return nil, nil
+	}
+	return meta, nil
+}
+
+func (w *pageWalk) bad(page uint64, what string) error {
+	return fmt.Errorf("%w (page %d: %s)", ErrDamaged, page, what)
+}
+
+// read returns a page with its overflow, and marks it as used.
+func (w *pageWalk) read(number uint64) ([]byte, error) {
+	if number < firstPage || number >= w.pages {
+		return nil, w.bad(number, "not in the file")
+	}
+	page := make([]byte, w.pageSize)
+	at := int64(number) * w.pageSize
+	if _, err := w.file.ReadAt(page, at); err != nil {
+		return nil, fmt.Errorf("read page %d of the state file: %w", number, err)
+	}
+	last := number + uint64(order.Uint32(page[12:]))
+	if order.Uint64(page) != number || last >= w.pages {
+		return nil, w.bad(number, "not what it should be")
+	}
+	for n := number; n <= last; n++ {
+		if w.used[n] {
+			return nil, w.bad(n, "used twice")
+		}
+		w.used[n] = true
+	}
+	if last > number {
+		page = make([]byte, int64(last-number+1)*w.pageSize)
+		if _, err := w.file.ReadAt(page, at); err != nil {
+			return nil, fmt.Errorf("read page %d of the state file: %w", number, err)
+		}
+	}
+	return page, nil
+}
+
+// tree goes over a page and all below it.
+func (w *pageWalk) tree(number uint64) error {
+	page, err := w.read(number)
+	if err != nil {
+		return err
+	}
+	switch order.Uint16(page[8:]) {
+	case kindBranch:
+		return w.branch(number, page)
+	case kindLeaf:
+		return w.leaf(number, page)
+	}
+	return w.bad(number, "of a wrong kind")
+}
+
+func (w *pageWalk) branch(number uint64, page []byte) error {
+	count := int(order.Uint16(page[10:]))
+	if count == 0 || pageHead+count*elementSize > len(page) {
+		return w.bad(number, "wrong count")
+	}
+	for at := pageHead; at < pageHead+count*elementSize; at += elementSize {
+		if int(order.Uint32(page[at:]))+int(order.Uint32(page[at+4:])) > len(page)-at {
+			return w.bad(number, "key outside")
+		}
+		if err := w.tree(order.Uint64(page[at+8:])); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// leaf goes over the elements of a leaf, and the buckets among them.
+func (w *pageWalk) leaf(number uint64, page []byte) error {
+	count := int(order.Uint16(page[10:]))
+	if pageHead+count*elementSize > len(page) {
+		return w.bad(number, "wrong count")
+	}
+	for at := pageHead; at < pageHead+count*elementSize; at += elementSize {
+		kind, key := order.Uint32(page[at:]), int(order.Uint32(page[at+4:]))
+		value := key + int(order.Uint32(page[at+8:]))
+		end := value + int(order.Uint32(page[at+12:]))
+		if end > len(page)-at {
+			return w.bad(number, "value outside")
+		}
+		if kind&leafIsBucket == 0 {
+			continue
+		}
+		if err := w.bucket(number, page[at+value:at+end]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (w *pageWalk) bucket(number uint64, value []byte) error {
+	if len(value) < bucketHead {
+		return w.bad(number, "bucket without a root")
+	}
+	if root := order.Uint64(value); root != 0 {
+		return w.tree(root)
+	}
+	inline := value[bucketHead:]
+	if len(inline) < pageHead || order.Uint16(inline[8:]) != kindLeaf {
+		return w.bad(number, "bucket without a page")
+	}
+	return w.leaf(number, inline)
+}
+
+// freelist sees that no page is both free and in use: the next transaction would write over it.
+func (w *pageWalk) freelist(number uint64) error {
+	page, err := w.read(number)
+	if err != nil {
+		return err
+	}
+	if order.Uint16(page[8:]) != kindFree {
+		return w.bad(number, "no list of free pages")
+	}
+	count, list := uint64(order.Uint16(page[10:])), page[pageHead:]
+	if count == manyFree {
+		count, list = order.Uint64(list), list[8:]
+	}
+	if count > uint64(len(list)/8) {
+		return w.bad(number, "wrong count")
+	}
+	for ; count > 0; count, list = count-1, list[8:] {
+		free := order.Uint64(list)
+		if free >= w.pages || w.used[free] {
+			return w.bad(free, "free, and yet in use")
+		}
+		w.used[free] = true
+	}
+	return nil
+}
