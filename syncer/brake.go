@@ -34,16 +34,19 @@ func (r *run) brake(v *view, jobs []*job) error {
 		return nil
 	}
 	for _, side := range []Side{Far, Near} {
-		lost := 0
+		lost, inbox := 0, 0
 		for _, j := range jobs {
 			_, here := j.gone(side)
-			if j.missing[side] && j.name == mailbox.Inbox && here > 0 {
-				return &BrakeError{Side: side, Mailbox: j.name, Lost: here}
-			}
 			lost += here
+			if j.missing[side] && j.name == mailbox.Inbox {
+				inbox = here
+			}
 		}
-		if lost > 0 && r.empty(side, v, jobs) {
+		switch {
+		case lost > 0 && r.empty(side, v, jobs):
 			return &BrakeError{Side: side, Lost: lost}
+		case inbox > 0:
+			return &BrakeError{Side: side, Mailbox: mailbox.Inbox, Lost: inbox}
 		}
 	}
 	return nil

@@ -184,6 +184,9 @@ func (r *run) problem(err error) {
 
 func (r *run) phase(name string) {
 	if r.pass > 1 {
+		if name != "list" {
+			return
+		}
 		name = "settle"
 	}
 	if r.opts.Events != nil {
