@@ -24,6 +24,7 @@ type scan struct {
 	tag    string
 	kw     keywords
 	seen   recent
+	lacks  bool // something known is not in the look
 	moved  bool // a file got another base name
 }
 
@@ -83,22 +84,22 @@ func (s *scan) run(ctx context.Context) (err error) {
 
 // complete tells whether a look needs no second: all that is known is there, and nothing twice.
 func (s *scan) complete(l *look) bool {
-	known := 0
+	known, twice := 0, false
 	for i, e := range l.entries {
 		if i > 0 && l.entries[i-1].base == e.base {
-			return false
-		}
-		if s.known(e.id()) {
+			twice = true
+		} else if s.known(e.id()) {
 			known++
 		}
 	}
-	return s.req.Known == nil || known == s.req.Known.Len()
+	s.lacks = s.req.Known != nil && known < s.req.Known.Len()
+	return !s.lacks && !twice
 }
 
 func (s *scan) known(id mailbox.ID) bool { return s.req.Known != nil && s.req.Known.Has(id) }
 
 func (s *scan) gone() {
-	if s.req.Known == nil {
+	if !s.lacks {
 		return
 	}
 	for id := range s.req.Known.All() {

@@ -6,7 +6,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"strings"
 	"sync"
 
 	"mailtwin/mailbox"
@@ -144,9 +143,7 @@ func (t *Tree) forget(name mailbox.Name) {
 // levels returns the levels of a name, INBOX in upper case.
 func levels(name mailbox.Name) []string {
 	l := name.Levels()
-	if strings.EqualFold(l[0], string(mailbox.Inbox)) {
-		l[0] = string(mailbox.Inbox)
-	}
+	l[0] = upperInbox(l[0], true)
 	return l
 }
 
