@@ -84,7 +84,7 @@ func newDemo(env *environment) (*demo, error) {
 	}
 	d := &demo{env: env, server: server, account: watcher, tree: imaptest.Tree{Root: filepath.Join(dir, "Mail")}}
 	d.config = &account{
-		name: "demo", Host: host, Port: number, TLS: "none", User: server.User, Password: server.Password,
+		name: "demo", Host: host, Port: &number, TLS: "none", User: server.User, Password: server.Password,
 		Maildir: d.tree.Root, State: filepath.Join(dir, "state.db"),
 	}
 	return d, d.fill()

@@ -139,8 +139,11 @@ func openNear(ctx context.Context, a *account, ledger *state.DB, dryRun bool) (*
 
 func (env *environment) imapOptions(a *account, trace *wire.TraceWriter, t *teller) imap.Options {
 	options := imap.Options{
-		Host: a.Host, Port: a.Port, Security: imap.Security(a.TLS), RootCAs: a.roots, User: a.User,
+		Host: a.Host, Security: imap.Security(a.TLS), RootCAs: a.roots, User: a.User,
 		Password: env.password(a), Timeout: a.silence, Trace: trace, Report: t.note,
+	}
+	if a.Port != nil {
+		options.Port = *a.Port
 	}
 	if a.Connections != nil {
 		options.Connections = *a.Connections

@@ -1,0 +1,169 @@
+package main
+
+import (
+	"crypto/x509"
+	"maps"
+	"net"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"mailtwin/imap"
+	"mailtwin/syncer"
+)
+
+// check fills in defaults and refuses what makes no sense.
+func (c *config) check(env *environment, a *account) error {
+	if a.Maildir == "" {
+		return c.wrong(a, "maildir", "is missing: where shall the mail lie?")
+	}
+	if a.User == "" {
+		a.User = a.Address
+	}
+	if a.User == "" {
+		return c.wrong(a, "user", "is missing, and so is address")
+	}
+	if a.Host == "" {
+		return c.wrong(a, "host", "is missing: the name of the IMAP server")
+	}
+	for _, check := range []func(*environment, *account) error{c.checkTLS, c.checkSecrets, c.checkPaths, c.checkNumbers} {
+		if err := check(env, a); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (c *config) checkTLS(env *environment, a *account) error {
+	if a.TLS == "" {
+		a.TLS = string(imap.Implicit)
+	}
+	switch imap.Security(a.TLS) {
+	case imap.Implicit, imap.StartTLS:
+	case imap.Plain:
+		if !a.Insecure && !isLoopback(a.Host) {
+			return c.wrong(a, "tls", `= "none" would send the password over the network for everybody to read; `+
+				"if you want that, set insecure = true")
+		}
+	default:
+		return c.wrong(a, "tls", `is "implicit", "starttls" or "none", not %q`, a.TLS)
+	}
+	if a.TLSCA == "" {
+		return nil
+	}
+	pem, err := os.ReadFile(env.expand(a.TLSCA))
+	if err != nil {
+		return c.wrong(a, "tls_ca", "cannot be read: %v", err)
+	}
+	a.roots = x509.NewCertPool()
+	if !a.roots.AppendCertsFromPEM(pem) {
+		return c.wrong(a, "tls_ca", "holds no certificate")
+	}
+	return nil
+}
+
+func isLoopback(host string) bool {
+	ip := net.ParseIP(host)
+	return host == "localhost" || (ip != nil && ip.IsLoopback())
+}
+
+// checkSecrets refuses a password in a file that others can read.
+func (c *config) checkSecrets(_ *environment, a *account) error {
+	if a.Password != "" && a.PasswordCommand.given() {
+		return c.wrong(a, "password_command", "and password are both there; which one is it?")
+	}
+	if a.Password == "" {
+		return nil
+	}
+	if c.mode&0o077 != 0 {
+		return c.wrong(a, "password", "is in a file that others can read (mode %04o); run: chmod 600 %s", c.mode, c.path)
+	}
+	return nil
+}
+
+func (c *config) checkPaths(env *environment, a *account) error {
+	a.Maildir = env.expand(a.Maildir)
+	if a.State == "" && (a.name == "" || strings.ContainsAny(a.name, "/\x00")) {
+		return c.wrong(a, "state", "is missing, and no file can be named after this account")
+	}
+	if a.State == "" {
+		a.State = filepath.Join(env.stateHome(), "mailtwin", a.name+".db")
+	}
+	a.State = env.expand(a.State)
+	for _, path := range []struct{ key, value string }{{"maildir", a.Maildir}, {"state", a.State}} {
+		if !filepath.IsAbs(path.value) {
+			return c.wrong(a, path.key, `is no absolute path and does not begin with "~/": %q`, path.value)
+		}
+	}
+	return nil
+}
+
+// checkShared refuses two accounts that would take each other's mail for their own.
+func (c *config) checkShared() error {
+	var seen []*account
+	for _, name := range slices.Sorted(maps.Keys(c.Accounts)) {
+		a := c.Accounts[name]
+		for _, other := range seen {
+			switch {
+			case within(a.Maildir, other.Maildir) || within(other.Maildir, a.Maildir):
+				return c.wrong(a, "maildir", "lies within the one of account %q, or the other way round: %s", other.name, a.Maildir)
+			case filepath.Clean(a.State) == filepath.Clean(other.State):
+				return c.wrong(a, "state", "belongs to account %q already: %s", other.name, a.State)
+			}
+		}
+		seen = append(seen, a)
+	}
+	return nil
+}
+
+// within tells whether a directory is another one or lies below it, going by their names.
+func within(dir, other string) bool {
+	rel, err := filepath.Rel(other, dir)
+	return err == nil && filepath.IsLocal(rel)
+}
+
+func (env *environment) stateHome() string {
+	if dir := env.getenv("XDG_STATE_HOME"); dir != "" {
+		return dir
+	}
+	return filepath.Join(env.getenv("HOME"), ".local", "state")
+}
+
+// expand replaces a leading "~/" by the home directory.
+func (env *environment) expand(path string) string {
+	if rest, ok := strings.CutPrefix(path, "~/"); ok {
+		return filepath.Join(env.getenv("HOME"), rest)
+	}
+	return path
+}
+
+const (
+	mostConnections = 100
+	leastTimeout    = time.Second
+)
+
+func (c *config) checkNumbers(_ *environment, a *account) error {
+	if a.Port != nil && (*a.Port < 1 || *a.Port > 65535) {
+		return c.wrong(a, "port", "is a number from 1 to 65535, not %d", *a.Port)
+	}
+	if a.Connections != nil && (*a.Connections < 1 || *a.Connections > mostConnections) {
+		return c.wrong(a, "connections", "is a number from 1 to %d, not %d", mostConnections, *a.Connections)
+	}
+	if a.Timeout != "" {
+		d, err := time.ParseDuration(a.Timeout)
+		if err != nil || d < leastTimeout {
+			return c.wrong(a, "timeout", `is a time like "60s" of at least a second, not %q`, a.Timeout)
+		}
+		a.silence = d
+	}
+	if a.Layout != "" && a.Layout != "nested" {
+		return c.wrong(a, "layout", `is "nested", not %q`, a.Layout)
+	}
+	switch syncer.Removal(a.DeleteRemote) {
+	case "", syncer.Trash, syncer.Expunge, syncer.Never:
+		return nil
+	}
+	return c.wrong(a, "delete_remote", `is "trash", "expunge" or "never", not %q`, a.DeleteRemote)
+}
