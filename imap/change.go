@@ -261,7 +261,7 @@ func (s *session) expunge(ctx context.Context, ids []mailbox.ID) error {
 func (a *Account) Copy(ctx context.Context, from mailbox.Name, messages []mailbox.Doomed, to mailbox.Name) (map[mailbox.ID]mailbox.ID, error) {
 	arrived := map[mailbox.ID]mailbox.ID{}
 	err := a.once(ctx, from, func(s *session) error {
-		same, _, err := s.ready(ctx, from, messages)
+		same, err := s.ready(ctx, from, messages)
 		if err != nil || len(same) == 0 {
 			return err
 		}
@@ -270,11 +270,13 @@ func (a *Account) Copy(ctx context.Context, from mailbox.Name, messages []mailbo
 	return arrived, named(from, "copy messages", err)
 }
 
-func (s *session) ready(ctx context.Context, from mailbox.Name, messages []mailbox.Doomed) (same, gone []mailbox.ID, err error) {
+// ready selects the mailbox and returns those of the messages that are there and are what they are taken for.
+func (s *session) ready(ctx context.Context, from mailbox.Name, messages []mailbox.Doomed) ([]mailbox.ID, error) {
 	if err := s.use(ctx, from); err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	return s.verify(ctx, messages)
+	same, _, err := s.verify(ctx, messages)
+	return same, err
 }
 
 func (s *session) copy(ctx context.Context, ids []mailbox.ID, to mailbox.Name, arrived map[mailbox.ID]mailbox.ID) error {
@@ -344,7 +346,7 @@ func inStep(a, b goimap.UIDSet, limit int) (pairs [][2]uint32, ok bool) {
 func (a *Account) Move(ctx context.Context, from mailbox.Name, messages []mailbox.Doomed, to mailbox.Name) (arrived map[mailbox.ID]mailbox.ID, kept []mailbox.ID, err error) {
 	arrived = map[mailbox.ID]mailbox.ID{}
 	err = a.once(ctx, from, func(s *session) error {
-		same, _, err := s.ready(ctx, from, messages)
+		same, err := s.ready(ctx, from, messages)
 		if err != nil || len(same) == 0 {
 			return err
 		}
@@ -489,7 +491,7 @@ func unlessRefused(answer, err error) error {
 
 func more(r io.Reader) bool {
 	var one [1]byte
-	n, _ := io.ReadFull(r, one[:]) //nolint:errcheck // whatever it is, nothing more came
+	n, _ := io.ReadFull(r, one[:]) // whatever the error is, nothing more came
 	return n > 0
 }
 

@@ -264,7 +264,7 @@ func (a *Account) Vanished(ctx context.Context, name mailbox.Name) (bool, error)
 			entry, err := r.List()
 			answered = answered || err != nil
 			listed = listed || (entry.Name == known && !isNoSelect(entry))
-			return nil //nolint:nilerr // what cannot be read is doubt, which answered says
+			return nil // what cannot be read is doubt, which answered says
 		}, wire.Cmd("LIST").String("").String(known))
 		if err != nil || status[0].Kind != "OK" || listed || answered {
 			return err

@@ -53,11 +53,11 @@ type Pair struct {
 type Parked uint8
 
 const (
-	// Paired: both sides have it.
+	// Paired means that both sides have it.
 	Paired Parked = iota
-	// Pending: seen on the far side, to be downloaded, or refused so far.
+	// Pending means that it was seen on the far side, to be downloaded, or refused so far.
 	Pending
-	// Kept: removed on the near side; the far side keeps it, because delete_remote says so or because the server has
+	// Kept means that it was removed on the near side; the far side keeps it, because delete_remote says so or because the server has
 	// no way to remove just this message. It is not downloaded again.
 	Kept
 )

@@ -86,7 +86,7 @@ func (e *MessageError) Error() string {
 func (e *MessageError) Unwrap() error { return e.Err }
 
 // A MailboxError concerns one mailbox: the run goes on with the others.
-type MailboxError struct {
+type MailboxError struct { //nolint:revive // it stands beside MessageError, and says which of the two it is
 	Mailbox Name
 	Err     error
 }

@@ -81,7 +81,7 @@ func (r *run) held(ctx context.Context, j *job, c mailbox.Content) ([]mailbox.Lo
 		if err != nil {
 			return nil, err
 		}
-		if l.Digest == c.Digest && !(j.reset && l.Mailbox == j.name) {
+		if l.Digest == c.Digest && (!j.reset || l.Mailbox != j.name) {
 			held = append(held, l)
 		}
 	}

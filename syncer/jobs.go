@@ -34,7 +34,6 @@ type job struct {
 	forgotten  bool // last no longer has it
 	generation string
 	scanned    [2]bool
-	settled    [2]bool
 	delta      Delta
 	steps      *Steps
 }

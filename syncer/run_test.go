@@ -289,6 +289,13 @@ func TestUIDValidityChanged(t *testing.T) {
 	w.wantAgreement(t)
 }
 
+func (m *memory) mustSetFlags(t fataler, name mailbox.Name, changes ...mailbox.FlagChange) {
+	t.Helper()
+	if err := m.SetFlags(context.Background(), name, changes, nil); err != nil {
+		t.Fatalf("set flags: %v", err)
+	}
+}
+
 var names = []mailbox.Name{mailbox.Inbox, "Work", "Work/2024", "Archive"}
 
 // act is one thing that somebody does to one side.
@@ -308,14 +315,13 @@ func (w *world) act(t *rapid.T) {
 	}
 	flag := rapid.SampledFrom([]mailbox.Flag{mailbox.Seen, mailbox.Flagged, "work"}).Draw(t, "flag")
 	to := rapid.SampledFrom(boxes).Draw(t, "to")
-	ctx := context.Background()
 	switch op {
 	case "new":
 		m.put(name, w.write())
 	case "flag":
-		m.SetFlags(ctx, name, []mailbox.FlagChange{{ID: id, Add: mailbox.MakeFlags(flag)}}, nil)
+		m.mustSetFlags(t, name, mailbox.FlagChange{ID: id, Add: mailbox.MakeFlags(flag)})
 	case "unflag":
-		m.SetFlags(ctx, name, []mailbox.FlagChange{{ID: id, Take: mailbox.MakeFlags(flag)}}, nil)
+		m.mustSetFlags(t, name, mailbox.FlagChange{ID: id, Take: mailbox.MakeFlags(flag)})
 	case "delete":
 		w.deleted[b.messages[id].raw] = true
 		delete(b.messages, id)
@@ -448,10 +454,9 @@ func busyWorld(t *testing.T, variant string) *world {
 		local[msg.raw] = id
 	}
 	near := func(i int) mailbox.ID { return local[w.far.boxes[mailbox.Inbox].messages[ids[i]].raw] }
-	ctx := context.Background()
 	seen := mailbox.MakeFlags(mailbox.Seen)
-	w.near.SetFlags(ctx, mailbox.Inbox, []mailbox.FlagChange{{ID: near(0), Add: seen}, {ID: near(1), Add: seen}}, nil)
-	w.far.SetFlags(ctx, mailbox.Inbox, []mailbox.FlagChange{{ID: ids[1], Add: mailbox.MakeFlags("work")}}, nil)
+	w.near.mustSetFlags(t, mailbox.Inbox, mailbox.FlagChange{ID: near(0), Add: seen}, mailbox.FlagChange{ID: near(1), Add: seen})
+	w.far.mustSetFlags(t, mailbox.Inbox, mailbox.FlagChange{ID: ids[1], Add: mailbox.MakeFlags("work")})
 	inbox := w.near.boxes[mailbox.Inbox]
 	moved, gone := near(2), near(3)
 	msg := inbox.messages[moved]

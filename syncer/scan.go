@@ -34,7 +34,8 @@ func (r *run) scanJob(ctx context.Context, j *job) error {
 			s.vanish(side)
 			continue
 		}
-		if !j.active[side] && !(side == Near && j.reset && j.exists[Near]) {
+		anew := side == Near && j.reset && j.exists[Near]
+		if !j.active[side] && !anew {
 			continue
 		}
 		if err := r.scanSide(ctx, s, side); err != nil {

@@ -2,15 +2,13 @@ package wire
 
 import (
 	"bufio"
-	"bytes"
+	"crypto/rand"
 	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
 	"net"
 	"os"
-	"strconv"
-	"strings"
 	"sync"
 	"time"
 
@@ -29,29 +27,37 @@ type Options struct {
 // called from any goroutine. The deadlines that go-imap sets are ignored: Silence takes their place.
 type Conn struct {
 	options Options
-	raw     net.Conn
+	prefix  string // of every tag: nobody can answer what they have not read
 	p       *parser
-	out     []byte // for go-imap, not yet read by it
+	out     []byte // for go-imap
+	taken   int    // of out, read by it
 
-	writing sync.Mutex // held from the first octet of a command to its last
-	sent    outgoing   // guarded by writing, while go-imap sends a command
+	writing chan struct{} // holds one token, from the first octet of a command to its last
+	sent    outgoing      // touched only by the goroutine in which go-imap sends a command
 
 	mu     sync.Mutex
+	raw    net.Conn
 	queue  []*entry
 	serial int
-	handed bool  // go-imap is on top and reads
-	dead   error // why the connection ended
+	handed bool          // go-imap is on top and reads
+	dead   error         // why the connection ended
+	gone   chan struct{} // closed when it did
 	bye    string
 	caps   []string
 }
 
 // An entry of the queue is a command that was sent and not yet answered.
 type entry struct {
-	tag   string
+	tag   string // as it went over the wire
+	own   string // as go-imap knows it
 	verb  string
 	exec  *execution // nil for a command of go-imap
 	index int        // among the commands of exec
-	conts int        // how many continuation requests go-imap waits for
+
+	queued  bool // it is or was in the queue
+	waits   int  // for how many continuation requests go-imap waits
+	whole   bool // all of it was sent
+	refused bool // before its literal was sent, which then never is
 }
 
 // New lays a Conn over a TCP or TLS connection.
@@ -65,10 +71,13 @@ func New(conn net.Conn, o Options) *Conn {
 	if o.Report == nil {
 		o.Report = func(string) {}
 	}
-	c := &Conn{options: o, raw: conn}
+	c := &Conn{
+		options: o, raw: conn, prefix: rand.Text()[:6],
+		writing: make(chan struct{}, 1), gone: make(chan struct{}),
+	}
 	c.p = &parser{br: bufio.NewReaderSize(source{c}, 64<<10), largest: o.MaxMessage}
 	if o.Trace != nil {
-		c.p.lines, c.p.skips = o.Trace.received, o.Trace.skipped
+		c.p.lines, c.p.skips = c.traceLine, o.Trace.skipped
 	}
 	return c
 }
@@ -77,50 +86,75 @@ func New(conn net.Conn, o Options) *Conn {
 type source struct{ c *Conn }
 
 func (s source) Read(p []byte) (int, error) {
-	s.c.mu.Lock()
-	raw := s.c.raw
-	err := raw.SetReadDeadline(s.c.deadline())
-	s.c.mu.Unlock()
+	raw, err := s.c.await()
 	if err != nil {
 		return 0, err
 	}
 	return raw.Read(p)
 }
 
-// deadline is when the server has been silent for too long; never, if nothing is awaited. c.mu is held.
-func (c *Conn) deadline() time.Time {
-	if c.handed && len(c.queue) == 0 {
-		return time.Time{}
+// await sets the time by which the server must have said something: none, if nothing is awaited. It is decided and set
+// in one step, else a reader that waits at leisure could be given the deadline of a command answered long ago.
+func (c *Conn) await() (net.Conn, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	var limit time.Time
+	if !c.handed || len(c.queue) > 0 {
+		limit = time.Now().Add(c.options.Silence)
 	}
-	return time.Now().Add(c.options.Silence)
+	return c.raw, c.raw.SetReadDeadline(limit)
 }
 
-// Read serves go-imap with what is meant for it.
-func (c *Conn) Read(p []byte) (int, error) {
-	for len(c.out) == 0 {
-		if err := c.pump(); err != nil {
-			return 0, err
+// send writes to the network, and makes a reader that waits there notice that an answer is due.
+func (c *Conn) send(b []byte) (int, error) {
+	const most = 64 << 10 // for each of which the server has the whole time
+	written := 0
+	for len(b) > 0 {
+		n, err := c.sendSome(b[:min(len(b), most)])
+		written += n
+		b = b[n:]
+		if err != nil {
+			return written, err
 		}
 	}
-	n := copy(p, c.out)
-	c.out = c.out[n:]
-	return n, nil
+	return written, nil
 }
 
-// pump reads one response and brings it where it belongs. An error is the end of the connection.
-func (c *Conn) pump() error {
-	if err := c.Err(); err != nil {
-		return err
+func (c *Conn) sendSome(b []byte) (int, error) {
+	c.mu.Lock()
+	raw, dead := c.raw, c.dead
+	c.mu.Unlock()
+	if dead != nil {
+		return 0, dead
 	}
-	err := c.p.begin()
+	if err := raw.SetWriteDeadline(time.Now().Add(c.options.Silence)); err != nil {
+		return 0, err
+	}
+	n, err := raw.Write(b)
 	if err == nil {
-		err = c.dispatch()
+		_, err = c.await()
 	}
-	if err != nil {
-		err = c.fail(err)
-	}
-	return err
+	return n, err
 }
+
+// claim takes the right to send. It gives up when the connection ends, or done is closed.
+func (c *Conn) claim(done <-chan struct{}) error {
+	select {
+	case <-c.gone:
+		return c.Err()
+	default:
+	}
+	select {
+	case c.writing <- struct{}{}:
+		return nil
+	case <-c.gone:
+		return c.Err()
+	case <-done:
+		return os.ErrDeadlineExceeded
+	}
+}
+
+func (c *Conn) unclaim() { <-c.writing }
 
 // Err returns why the connection ended; nil if it lives.
 func (c *Conn) Err() error {
@@ -129,13 +163,22 @@ func (c *Conn) Err() error {
 	return c.dead
 }
 
-// fail ends the connection and all that waits for it. It returns what is said about it, now and ever after.
+// fail ends the connection and all that waits for it. It returns what is said about it, now and ever after. What closing
+// a broken connection says on top of that helps nobody.
 func (c *Conn) fail(err error) error {
+	dead, raw := c.end(err)
+	_ = raw.Close()
+	return dead
+}
+
+// end notes why the connection ended, if it had not, and tells those who wait.
+func (c *Conn) end(err error) (error, net.Conn) { //nolint:revive // the error is the result here
 	c.mu.Lock()
 	if c.dead == nil {
 		c.dead = c.explain(err)
+		close(c.gone)
 	}
-	dead, waiting := c.dead, c.queue
+	dead, waiting, raw := c.dead, c.queue, c.raw
 	c.queue = nil
 	c.mu.Unlock()
 	for _, e := range waiting {
@@ -143,10 +186,7 @@ func (c *Conn) fail(err error) error {
 			e.exec.end(dead)
 		}
 	}
-	if closeErr := c.raw.Close(); closeErr != nil && !errors.Is(closeErr, net.ErrClosed) {
-		return errors.Join(dead, closeErr)
-	}
-	return dead
+	return dead, raw
 }
 
 // explain says what the end of a connection means. c.mu is held.
@@ -165,172 +205,6 @@ func (c *Conn) explain(err error) error {
 	return fmt.Errorf("%w: %w", mailbox.ErrTemporary, err)
 }
 
-var errTag = errors.New("the server answered what was never asked")
-
-// dispatch looks at how the response begins.
-func (c *Conn) dispatch() error {
-	switch {
-	case c.p.at('+'):
-		return c.continuation()
-	case bytes.HasPrefix(c.p.seg, []byte("* ")):
-		c.p.seg = c.p.seg[2:]
-		return c.untagged()
-	}
-	return c.tagged()
-}
-
-// continuation passes a continuation request on if the command at the head waits for one. Others are nobody's.
-func (c *Conn) continuation() error {
-	c.mu.Lock()
-	var wanted bool
-	if len(c.queue) > 0 && c.queue[0].conts > 0 {
-		c.queue[0].conts--
-		wanted = true
-	}
-	c.mu.Unlock()
-	if !wanted {
-		c.options.Report("a continuation request that nobody waits for")
-		return nil
-	}
-	c.pass("+ ", strings.TrimLeft(string(c.p.seg[1:]), " "))
-	return nil
-}
-
-func (c *Conn) pass(parts ...string) {
-	for _, part := range parts {
-		c.out = append(c.out, part...)
-	}
-	c.out = append(c.out, '\r', '\n')
-}
-
-func (c *Conn) tagged() error {
-	tag := string(c.p.word())
-	c.p.space()
-	status := parseStatus(string(c.p.word()), c.p.seg)
-	e := c.take(tag)
-	if e == nil || (status.Kind != "OK" && status.Kind != "NO" && status.Kind != "BAD") {
-		return fmt.Errorf("%w: %.80q", errTag, tag+" "+status.Kind)
-	}
-	if status.Code == "CAPABILITY" {
-		c.learn(strings.Fields(strings.ToUpper(status.Args)))
-	}
-	if e.exec != nil {
-		e.exec.answer(e.index, status)
-		return nil
-	}
-	c.pass(tag, " ", guardStatus(status, e.verb))
-	return nil
-}
-
-// take removes a command from the queue.
-func (c *Conn) take(tag string) *entry {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	for i, e := range c.queue {
-		if e.tag == tag {
-			c.queue = append(c.queue[:i:i], c.queue[i+1:]...)
-			return e
-		}
-	}
-	return nil
-}
-
-func (c *Conn) head() *entry {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if len(c.queue) == 0 {
-		return nil
-	}
-	return c.queue[0]
-}
-
-func (c *Conn) untagged() error {
-	r := c.response()
-	switch r.Kind {
-	case "OK", "NO", "BAD", "BYE", "PREAUTH":
-		return c.untaggedStatus(r)
-	case "CAPABILITY":
-		c.learn(r.Caps())
-	}
-	e := c.head()
-	if e != nil && e.exec != nil {
-		if err := c.hand(e.exec, r); err != nil {
-			return err
-		}
-	} else if line, ok := guardData(r); ok && c.isHanded() {
-		c.pass("* ", line)
-	}
-	return c.p.finish()
-}
-
-// response reads the kind of an untagged response, and the number before it.
-func (c *Conn) response() *Response {
-	r := &Response{p: c.p}
-	word := c.p.word()
-	if n, err := strconv.ParseUint(string(word), 10, 32); err == nil {
-		r.Num = uint32(n)
-		c.p.space()
-		word = c.p.word()
-	}
-	r.Kind = kind(word)
-	return r
-}
-
-func kind(word []byte) string {
-	if string(word) == "FETCH" {
-		return "FETCH"
-	}
-	return strings.ToUpper(string(word))
-}
-
-func (c *Conn) isHanded() bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.handed
-}
-
-func (c *Conn) untaggedStatus(r *Response) error {
-	status := r.Status()
-	if r.Kind == "BYE" {
-		c.mu.Lock()
-		c.bye = status.Text
-		c.mu.Unlock()
-	}
-	if status.Code == "CAPABILITY" {
-		c.learn(strings.Fields(strings.ToUpper(status.Args)))
-	}
-	if e := c.head(); e != nil && e.exec != nil {
-		return c.hand(e.exec, r)
-	}
-	if r.Kind != "PREAUTH" && c.isHanded() {
-		c.pass("* ", guardStatus(status, ""))
-	}
-	return nil
-}
-
-// hand gives a response to a handler. What cannot be read is skipped and reported; what breaks a bound, or the line, is
-// not survived.
-func (c *Conn) hand(x *execution, r *Response) error {
-	err := x.handle(r)
-	var bound *BoundError
-	switch {
-	case err == nil:
-		return nil
-	case errors.As(err, &bound), errors.Is(err, io.ErrUnexpectedEOF), isNetwork(err):
-		return err
-	case errors.Is(err, errSyntax), errors.Is(err, errUIDSet):
-		c.options.Report(fmt.Sprintf("a %s response: %v", r.Kind, err))
-		return nil
-	}
-	x.refuse(err)
-	return nil
-}
-
-func isNetwork(err error) bool {
-	var netErr net.Error
-	return errors.As(err, &netErr) && !errors.Is(err, errBody)
-}
-
 func (c *Conn) learn(caps []string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -345,11 +219,11 @@ func (c *Conn) Caps() []string {
 	return c.caps
 }
 
-// Hide makes the trace leave out a secret, should the server send it back.
-func (c *Conn) Hide(secret string) { c.options.Trace.Hide(secret) }
-
 // ForgetCaps forgets them: after STARTTLS and after the login others hold.
 func (c *Conn) ForgetCaps() { c.learn(nil) }
+
+// Hide makes the trace leave out a secret, should the server send it back.
+func (c *Conn) Hide(secret string) { c.options.Trace.Hide(secret) }
 
 // Bye returns what the server said when it closed the connection.
 func (c *Conn) Bye() string {
@@ -367,40 +241,38 @@ func (c *Conn) HandOver() {
 	c.pass("* OK [CAPABILITY", guardCaps(c.caps), "] ready")
 }
 
-// TLS returns the state of the TLS connection, if there is one.
-func (c *Conn) TLS() (tls.ConnectionState, bool) {
+func (c *Conn) isHanded() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	conn, ok := c.raw.(*tls.Conn)
+	return c.handed
+}
+
+// TLS returns the state of the TLS connection, if there is one.
+func (c *Conn) TLS() (tls.ConnectionState, bool) {
+	conn, ok := c.network().(*tls.Conn)
 	if !ok {
 		return tls.ConnectionState{}, false
 	}
 	return conn.ConnectionState(), true
 }
 
-// Close closes the connection.
-func (c *Conn) Close() error {
+func (c *Conn) network() net.Conn {
 	c.mu.Lock()
-	raw := c.raw
-	if c.dead == nil {
-		c.dead = fmt.Errorf("%w: %w", mailbox.ErrTemporary, net.ErrClosed)
-	}
-	dead, waiting := c.dead, c.queue
-	c.queue = nil
-	c.mu.Unlock()
-	for _, e := range waiting {
-		if e.exec != nil {
-			e.exec.end(dead)
-		}
-	}
+	defer c.mu.Unlock()
+	return c.raw
+}
+
+// Close closes the connection. Everything that waits for it ends with an error that wraps net.ErrClosed.
+func (c *Conn) Close() error {
+	_, raw := c.end(net.ErrClosed)
 	return raw.Close()
 }
 
 // LocalAddr returns the address of this end.
-func (c *Conn) LocalAddr() net.Addr { return c.raw.LocalAddr() }
+func (c *Conn) LocalAddr() net.Addr { return c.network().LocalAddr() }
 
 // RemoteAddr returns the server's address.
-func (c *Conn) RemoteAddr() net.Addr { return c.raw.RemoteAddr() }
+func (c *Conn) RemoteAddr() net.Addr { return c.network().RemoteAddr() }
 
 // SetDeadline does nothing, see Conn.
 func (c *Conn) SetDeadline(time.Time) error { return nil }

@@ -170,7 +170,7 @@ func (s *StatusData) item(p *parser) error {
 		p.accept(')')
 		return err
 	}
-	value, _, err := p.value()
+	value, err := p.value()
 	if err != nil {
 		return err
 	}
@@ -195,13 +195,13 @@ func (s *StatusData) item(p *parser) error {
 }
 
 // value takes a value that is a string, or passes over a list.
-func (p *parser) value() (value string, isNil bool, err error) {
+func (p *parser) value() (string, error) {
 	p.space()
 	if p.at('(') {
-		return "", false, p.skip()
+		return "", p.skip()
 	}
-	text, isNil, err := p.text()
-	return string(text), isNil, err
+	text, _, err := p.text()
+	return string(text), err
 }
 
 // A Search is a SEARCH or ESEARCH response.
@@ -272,7 +272,7 @@ func (s *Search) item(p *parser) error {
 		s.UID = true
 		return nil
 	}
-	value, _, err := p.value()
+	value, err := p.value()
 	if err != nil {
 		return err
 	}
@@ -435,7 +435,7 @@ func (m *Fetch) parenthesised(p *parser, key string) error {
 const internalDate = "_2-Jan-2006 15:04:05 -0700"
 
 func (m *Fetch) scalar(p *parser, key string) error {
-	value, _, err := p.value()
+	value, err := p.value()
 	if err != nil {
 		return err
 	}

@@ -2,8 +2,8 @@ package wire
 
 import (
 	"bytes"
+	"errors"
 	"strings"
-	"time"
 )
 
 // outgoing follows what go-imap sends: which commands, and where their literals lie.
@@ -33,14 +33,13 @@ func (c *Conn) writeSome(b []byte) (int, error) {
 	if c.answering() {
 		return c.writeAnswer(b)
 	}
-	if c.sent.entry == nil && len(c.sent.line) == 0 && c.sent.literal == 0 {
-		c.writing.Lock()
+	if c.sent.idle() {
+		if err := c.claim(nil); err != nil {
+			return 0, err
+		}
 	}
 	if c.sent.literal > 0 {
-		b = b[:min(int64(len(b)), c.sent.literal)]
-		n, err := c.send(b)
-		c.sent.literal -= int64(n)
-		return n, c.broken(err)
+		return c.writeLiteral(b[:min(int64(len(b)), c.sent.literal)])
 	}
 	end := bytes.IndexByte(b, '\n')
 	if end < 0 {
@@ -48,11 +47,49 @@ func (c *Conn) writeSome(b []byte) (int, error) {
 		return len(b), nil // kept until the segment is whole
 	}
 	c.sent.line = append(c.sent.line, b[:end+1]...)
-	_, err := c.send(c.segmentDone())
-	if c.sent.entry == nil {
-		c.writing.Unlock()
+	return end + 1, c.writeSegment()
+}
+
+// idle tells whether no command is being sent.
+func (o *outgoing) idle() bool { return o.entry == nil && len(o.line) == 0 && o.literal == 0 }
+
+func (c *Conn) writeLiteral(b []byte) (int, error) {
+	if c.isRefused() {
+		c.sent.literal -= int64(len(b))
+		return len(b), nil
 	}
-	return end + 1, c.broken(err)
+	n, err := c.send(b)
+	c.sent.literal -= int64(n)
+	return n, c.broken(err)
+}
+
+// writeSegment sends the segment that is whole now, unless its command was refused.
+func (c *Conn) writeSegment() error {
+	refused := c.isRefused()
+	line := c.segmentDone()
+	var err error
+	switch {
+	case !refused:
+		_, err = c.send(line)
+	case c.sent.entry != nil:
+		err = errRefused
+	}
+	if err != nil {
+		return c.broken(err)
+	}
+	if c.sent.entry == nil {
+		c.unclaim()
+	}
+	return nil
+}
+
+// errRefused means that go-imap waits for a continuation request that will never come.
+var errRefused = errors.New("a command goes on that was refused")
+
+func (c *Conn) isRefused() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.sent.entry != nil && c.sent.entry.refused
 }
 
 // broken lets go of the connection if it failed in the middle of a command.
@@ -60,47 +97,62 @@ func (c *Conn) broken(err error) error {
 	if err == nil {
 		return nil
 	}
-	if c.sent.entry != nil {
-		c.sent = outgoing{}
-		c.writing.Unlock()
-	}
+	c.sent = outgoing{}
+	c.unclaim()
 	return c.fail(err)
 }
 
-// segmentDone registers the command, finds out whether a literal or the next command follows, and returns the segment.
+// segmentDone registers the command, finds out whether a literal or the next command follows, and returns the segment
+// as it goes over the wire.
 func (c *Conn) segmentDone() []byte {
 	line := c.sent.line
 	c.sent.line = nil
-	text := strings.TrimRight(string(line), "\r\n")
 	if c.sent.entry == nil {
-		tag, rest, _ := strings.Cut(text, " ")
-		c.sent.entry = &entry{tag: tag, verb: verbOf(rest)}
-		c.register(c.sent.entry)
+		line = append([]byte(c.prefix), line...)
+		c.sent.entry = c.begun(line)
 	}
+	text := strings.TrimRight(string(line), "\r\n")
+	e := c.sent.entry
 	if c.options.Trace != nil {
-		c.options.Trace.sentCommand(text, c.sent.entry.verb)
+		c.options.Trace.sentCommand(text, e.verb)
 	}
 	size, synchronising, ok := announced(text)
-	switch {
-	case ok:
+	waits := ok && synchronising
+	if ok {
 		c.sent.literal = size
-		if synchronising {
-			c.expect(c.sent.entry)
-		}
 		if c.options.Trace != nil {
 			c.options.Trace.skippedOut(size)
 		}
-	default:
-		if v := c.sent.entry.verb; v == "AUTHENTICATE" || v == "IDLE" {
-			c.expect(c.sent.entry)
-		}
+	} else {
+		waits = e.verb == "AUTHENTICATE" || e.verb == "IDLE"
 		c.sent.entry = nil
 	}
+	c.register(e, waits, !ok)
 	return line
 }
 
+// begun makes the entry of a command from its first segment.
+func (c *Conn) begun(line []byte) *entry {
+	tag, rest, _ := strings.Cut(strings.TrimRight(string(line), "\r\n"), " ")
+	return &entry{tag: tag, own: strings.TrimPrefix(tag, c.prefix), verb: verbOf(rest)}
+}
+
+// register notes that one more segment of a command is about to be sent.
+func (c *Conn) register(e *entry, waits, whole bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if waits {
+		e.waits++
+	}
+	e.whole = whole
+	if !e.queued {
+		e.queued = true
+		c.queue = append(c.queue, e)
+	}
+}
+
 func verbOf(rest string) string {
-	fields := strings.Fields(strings.ToUpper(rest))
+	fields := strings.Fields(strings.ToUpper(rest[:min(len(rest), 80)]))
 	switch {
 	case len(fields) == 0:
 		return ""
@@ -120,21 +172,9 @@ func announced(text string) (size int64, synchronising, ok bool) {
 	return size, !strings.HasSuffix(text, "+}"), err == nil
 }
 
-func (c *Conn) register(e *entry) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.queue = append(c.queue, e)
-}
-
-func (c *Conn) expect(e *entry) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	e.conts++
-}
-
 // answering tells whether go-imap is in the middle of AUTHENTICATE or IDLE, so that its lines are no commands.
 func (c *Conn) answering() bool {
-	if c.sent.entry != nil || len(c.sent.line) > 0 {
+	if !c.sent.idle() {
 		return false
 	}
 	e := c.head()
@@ -142,34 +182,15 @@ func (c *Conn) answering() bool {
 }
 
 func (c *Conn) writeAnswer(b []byte) (int, error) {
-	e := c.head()
-	if e != nil && e.verb == "AUTHENTICATE" {
-		c.expect(e) // the server may ask on
+	if e := c.head(); e != nil && e.verb == "AUTHENTICATE" {
+		c.register(e, true, true) // the server may ask on
 	}
 	if c.options.Trace != nil {
-		c.options.Trace.sentSecret()
+		c.options.Trace.sentSecret(b)
 	}
 	n, err := c.send(b)
 	if err != nil {
 		return n, c.fail(err)
 	}
 	return n, nil
-}
-
-// send writes to the network, and makes a reader that waits there notice that an answer is due.
-func (c *Conn) send(b []byte) (int, error) {
-	c.mu.Lock()
-	raw, dead, limit := c.raw, c.dead, time.Now().Add(c.options.Silence)
-	c.mu.Unlock()
-	if dead != nil {
-		return 0, dead
-	}
-	if err := raw.SetWriteDeadline(limit); err != nil {
-		return 0, err
-	}
-	n, err := raw.Write(b)
-	if err == nil {
-		err = raw.SetReadDeadline(time.Now().Add(c.options.Silence))
-	}
-	return n, err
 }
