@@ -1,7 +1,6 @@
 package state
 
 import (
-	"context"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -17,7 +16,7 @@ func BenchmarkMillion(b *testing.B) {
 	const total, boxes, batch = 1_000_000, 100, 500
 	for b.Loop() {
 		path := filepath.Join(b.TempDir(), "x.db")
-		db, err := Open(context.Background(), path, Options{})
+		db, err := Open(b.Context(), path, Options{})
 		if err != nil {
 			b.Fatal(err)
 		}
@@ -42,13 +41,13 @@ func BenchmarkMillion(b *testing.B) {
 		}
 		b.ReportMetric(float64(info.Size())/1e6, "MB")
 		began = time.Now()
-		if db, err = Open(context.Background(), path, Options{}); err != nil {
+		if db, err = Open(b.Context(), path, Options{}); err != nil {
 			b.Fatal(err)
 		}
 		b.ReportMetric(float64(time.Since(began).Microseconds())/1e3, "ms-to-open")
 		began = time.Now()
 		for n := range 1000 {
-			for _, err := range db.ByHint(context.Background(), samplePair(n+1).Hint) {
+			for _, err := range db.ByHint(b.Context(), samplePair(n+1).Hint) {
 				if err != nil {
 					b.Fatal(err)
 				}

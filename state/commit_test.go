@@ -19,10 +19,10 @@ func TestConcurrentCommits(t *testing.T) {
 		wg.Go(func() {
 			for n := range 50 {
 				u := mailbox.Update{Mailbox: mailbox.Name(fmt.Sprint("box", n%3)), Put: []mailbox.Pair{samplePair(1000*worker + n + 1)}}
-				if err := db.Commit(context.Background(), u); err != nil {
+				if err := db.Commit(t.Context(), u); err != nil {
 					t.Error(err)
 				}
-				for _, err := range db.Pairs(context.Background(), "box1") {
+				for _, err := range db.Pairs(t.Context(), "box1") {
 					if err != nil {
 						t.Error(err)
 					}
@@ -37,12 +37,12 @@ func TestConcurrentCommits(t *testing.T) {
 }
 
 // together commits all updates, each on its own, so that they wait for one transaction, and returns what came of each.
-func together(db *DB, updates ...mailbox.Update) []error {
+func together(t *testing.T, db *DB, updates ...mailbox.Update) []error {
 	errs := make([]error, len(updates))
 	var wg sync.WaitGroup
 	db.writing.Lock()
 	for i, u := range updates {
-		wg.Go(func() { errs[i] = db.Commit(context.Background(), u) })
+		wg.Go(func() { errs[i] = db.Commit(t.Context(), u) })
 		for queued := 0; queued <= i; runtime.Gosched() {
 			db.queueing.Lock()
 			queued = len(db.queue)
@@ -65,7 +65,7 @@ func txID(t *testing.T, db *DB) (id int) {
 func TestWaitingCommitsShareATransaction(t *testing.T) {
 	db := fresh(t)
 	before := txID(t, db)
-	for _, err := range together(db, mailbox.Update{Mailbox: "A"}, mailbox.Update{Mailbox: "B"}, mailbox.Update{Mailbox: "C"}) {
+	for _, err := range together(t, db, mailbox.Update{Mailbox: "A"}, mailbox.Update{Mailbox: "B"}, mailbox.Update{Mailbox: "C"}) {
 		if err != nil {
 			t.Error(err)
 		}
@@ -73,7 +73,7 @@ func TestWaitingCommitsShareATransaction(t *testing.T) {
 	if n := txID(t, db) - before; n != 1 {
 		t.Errorf("%d transactions, want 1", n)
 	}
-	if twins, err := db.Mailboxes(context.Background()); err != nil || len(twins) != 3 {
+	if twins, err := db.Mailboxes(t.Context()); err != nil || len(twins) != 3 {
 		t.Errorf("got %v, %v", twins, err)
 	}
 }
@@ -85,11 +85,11 @@ func TestSenselessUpdateFailsAlone(t *testing.T) {
 		{Mailbox: "A", Rename: "B"},
 	} {
 		db := fresh(t)
-		errs := together(db, mailbox.Update{Mailbox: "C"}, bad, mailbox.Update{Mailbox: "D"})
+		errs := together(t, db, mailbox.Update{Mailbox: "C"}, bad, mailbox.Update{Mailbox: "D"})
 		if errs[0] != nil || errs[1] == nil || errs[2] != nil {
 			t.Errorf("%+v: got %v", bad, errs)
 		}
-		twins, err := db.Mailboxes(context.Background())
+		twins, err := db.Mailboxes(t.Context())
 		if err != nil || len(twins) != 2 || twins[0].Name != "C" || twins[1].Name != "D" {
 			t.Errorf("%+v: left %v, %v", bad, twins, err)
 		}
@@ -108,16 +108,16 @@ func TestNothingIsWrittenAfterTheDiskFailed(t *testing.T) {
 		t.Fatal(err)
 	}
 	db.bolt = dead
-	first := db.Commit(context.Background(), mailbox.Update{Mailbox: "A"})
+	first := db.Commit(t.Context(), mailbox.Update{Mailbox: "A"})
 	db.bolt = healthy
-	if second := db.Commit(context.Background(), mailbox.Update{Mailbox: "A"}); first == nil || second == nil {
+	if second := db.Commit(t.Context(), mailbox.Update{Mailbox: "A"}); first == nil || second == nil {
 		t.Errorf("got %v, then %v", first, second)
 	}
 }
 
 func TestCommitHeedsTheContext(t *testing.T) {
 	db := fresh(t)
-	ctx, cancel := context.WithCancel(context.Background())
+	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	if err := db.Commit(ctx, mailbox.Update{Mailbox: "A"}); err == nil {
 		t.Error("committed all the same")

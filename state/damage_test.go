@@ -1,7 +1,6 @@
 package state
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -42,7 +41,7 @@ func TestM15CutFileIsRefused(t *testing.T) {
 			t.Fatal(err)
 		}
 		for range 2 { // the first one let go of the file
-			db, err := Open(context.Background(), path, Options{})
+			db, err := Open(t.Context(), path, Options{})
 			if err == nil { // only pages that nobody used are missing
 				if n := len(pairs(t, db, "A")); n != 300 {
 					t.Errorf("cut at %d: opened, with %d pairs", size, n)
@@ -87,7 +86,7 @@ func TestM15FlippedOctetIsNoPanic(t *testing.T) {
 // useAll does with a damaged file whatever can be done. Errors are fine, if they are the right ones.
 func useAll(t *testing.T, path string, at int) {
 	t.Helper()
-	ctx := context.Background()
+	ctx := t.Context()
 	db, err := Open(ctx, path, Options{})
 	if err != nil {
 		if !errors.Is(err, ErrDamaged) && !errors.Is(err, ErrNewer) {

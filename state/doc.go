@@ -11,9 +11,16 @@
 //	intents    number, near ID -> record of the intent
 //
 // A pair's key is its far ID: 1 and 4 bytes for a UID, so that they lie in numeric order, 2 and the text for any other
-// ID. Records are compact because an account may have millions of messages, and begin with a version, so that later
-// releases can add to them.
+// ID; a pair with no far ID has 3 and its near ID. Records are compact because an account may have millions of messages,
+// and begin with a version, so that later releases can add to them. Times are to the second, and UTC.
 //
-// One process at a time has the file: a lock file beside it names who. The quarantine, the byte ledger and the
-// history of runs will lie beside these buckets.
+// One process at a time has the file: a lock file beside it names who. The lock of a network file system may hold on one
+// computer only, so that the ledger has to lie on a local disk.
+//
+// bbolt trusts its file. Open therefore looks at all its pages first, which takes some 50 ms for a million messages, and
+// every panic becomes ErrDamaged. What the pages cannot show (bits that fell inside a record, or a key out of order)
+// is left to Check. The file never shrinks; room that was given up is used again. It cannot be moved to a computer of
+// another byte order.
+//
+// The quarantine, the byte ledger and the history of runs will lie beside these buckets.
 package state

@@ -1,7 +1,6 @@
 package state
 
 import (
-	"context"
 	"fmt"
 	"math/rand/v2"
 	"path/filepath"
@@ -15,7 +14,7 @@ import (
 // fresh opens a new ledger that checks itself at the end of the test.
 func fresh(t testing.TB) *DB {
 	t.Helper()
-	db, err := Open(context.Background(), filepath.Join(t.TempDir(), "a", "b.db"), Options{})
+	db, err := Open(t.Context(), filepath.Join(t.TempDir(), "a", "b.db"), Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -32,7 +31,7 @@ func fresh(t testing.TB) *DB {
 
 func mustCommit(t testing.TB, db *DB, updates ...mailbox.Update) {
 	t.Helper()
-	if err := db.Commit(context.Background(), updates...); err != nil {
+	if err := db.Commit(t.Context(), updates...); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -40,7 +39,7 @@ func mustCommit(t testing.TB, db *DB, updates ...mailbox.Update) {
 func pairs(t testing.TB, db *DB, name mailbox.Name) []mailbox.Pair {
 	t.Helper()
 	var list []mailbox.Pair
-	for p, err := range db.Pairs(context.Background(), name) {
+	for p, err := range db.Pairs(t.Context(), name) {
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -84,7 +83,7 @@ func TestConsumerMayCommitWhileIterating(t *testing.T) {
 	}
 	mustCommit(t, db, u)
 	seen := 0
-	for p, err := range db.Pairs(context.Background(), "A") {
+	for p, err := range db.Pairs(t.Context(), "A") {
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -106,7 +105,7 @@ func TestTwinSurvives(t *testing.T) {
 	pending := samplePair(2)
 	pending.Near, pending.Parked = "", mailbox.Pending
 	mustCommit(t, db, mailbox.Update{Mailbox: want.Name, Put: []mailbox.Pair{samplePair(1), pending}, Far: &want.Far, Near: &want.Near, Synced: want.Synced})
-	got, err := db.Mailboxes(context.Background())
+	got, err := db.Mailboxes(t.Context())
 	if err != nil || len(got) != 1 || got[0] != want {
 		t.Errorf("got %+v, %v, want %+v", got, err, want)
 	}
@@ -116,12 +115,12 @@ func TestIntents(t *testing.T) {
 	db := fresh(t)
 	i := mailbox.Intent{Near: "key", Digest: mailbox.Digest{1}, MessageID: "<a@b>", Size: 5, Attempts: 2}
 	mustCommit(t, db, mailbox.Update{Mailbox: "A", Begin: []mailbox.Intent{i}}, mailbox.Update{Mailbox: "B", Begin: []mailbox.Intent{{Near: "key"}}})
-	got, err := db.Intents(context.Background(), "A")
+	got, err := db.Intents(t.Context(), "A")
 	if err != nil || !slices.Equal(got, []mailbox.Intent{i}) {
 		t.Errorf("got %v, %v", got, err)
 	}
 	mustCommit(t, db, mailbox.Update{Mailbox: "A", End: []mailbox.ID{"key"}})
-	if got, err := db.Intents(context.Background(), "A"); err != nil || len(got) != 0 {
+	if got, err := db.Intents(t.Context(), "A"); err != nil || len(got) != 0 {
 		t.Errorf("after the end: %v, %v", got, err)
 	}
 }

@@ -1,9 +1,8 @@
 package state
 
 import (
-	"context"
+	"fmt"
 	"maps"
-	"os"
 	"path/filepath"
 	"slices"
 	"testing"
@@ -65,19 +64,16 @@ func (m model) apply(u mailbox.Update) {
 
 // Whatever updates come, the ledger holds what maps would hold.
 func TestLikeAMap(t *testing.T) {
+	dir, tries := t.TempDir(), 0
 	rapid.Check(t, func(t *rapid.T) {
-		dir, err := os.MkdirTemp("", "ledger")
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer os.RemoveAll(dir)
-		path := filepath.Join(dir, "x.db")
+		tries++
+		path := filepath.Join(dir, fmt.Sprint(tries))
 		db := reopen(t, nil, path)
 		defer func() { _ = db.Close() }()
 		m := model{}
 		for range rapid.IntRange(1, 15).Draw(t, "updates") {
 			u := drawUpdate(t)
-			err := db.Commit(context.Background(), u)
+			err := db.Commit(t.Context(), u)
 			if known := m[u.Mailbox] != nil; u.Rename != "" && !known {
 				if err == nil {
 					t.Fatalf("renamed %s, which is not known", u.Mailbox)
@@ -105,7 +101,7 @@ func reopen(t *rapid.T, db *DB, path string) *DB {
 			t.Fatal(err)
 		}
 	}
-	db, err := Open(context.Background(), path, Options{})
+	db, err := Open(t.Context(), path, Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -158,7 +154,7 @@ func drawUpdate(t *rapid.T) mailbox.Update {
 }
 
 func compare(t *rapid.T, db *DB, m model) {
-	ctx := context.Background()
+	ctx := t.Context()
 	twins, err := db.Mailboxes(ctx)
 	if err != nil {
 		t.Fatal(err)
@@ -197,7 +193,7 @@ func compare(t *rapid.T, db *DB, m model) {
 func compareMailbox(t *rapid.T, db *DB, twin mailbox.Twin, want *modelBox) {
 	got := map[mailbox.ID]mailbox.Pair{}
 	open := 0
-	for p, err := range db.Pairs(context.Background(), twin.Name) {
+	for p, err := range db.Pairs(t.Context(), twin.Name) {
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -212,7 +208,7 @@ func compareMailbox(t *rapid.T, db *DB, twin mailbox.Twin, want *modelBox) {
 	if twin.Pairs != len(got) || twin.Open != open || twin.Far != want.far {
 		t.Fatalf("%s: %+v, want %d pairs, %d open, far %v", twin.Name, twin, len(got), open, want.far)
 	}
-	list, err := db.Intents(context.Background(), twin.Name)
+	list, err := db.Intents(t.Context(), twin.Name)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -117,26 +117,13 @@ func openBolt(path string, timeout time.Duration, readOnly bool) (*DB, error) {
 	return db, nil
 }
 
-func checkFile(path string) error {
-	f, err := os.Open(path) //nolint:gosec // the path is the user's own
-	if err != nil {
-		return err
-	}
-	defer f.Close() //nolint:errcheck // it was only read
-	info, err := f.Stat()
-	if err != nil {
-		return err
-	}
-	return checkPages(f, info.Size())
-}
-
 // openFile is bbolt.Open without its panics. A panic leaves the file open, and with it locked, so that it is closed
 // here. An empty or missing file is left as it is: bbolt would make a fresh one of it.
 func openFile(path string, options bbolt.Options) (bolt *bbolt.DB, err error) {
 	var file *os.File
 	options.FreelistType = bbolt.FreelistMapType
 	options.OpenFile = func(name string, flag int, mode os.FileMode) (f *os.File, err error) {
-		file, err = os.OpenFile(name, flag&^os.O_CREATE, mode) //nolint:gosec // the path is the user's own
+		file, err = os.OpenFile(name, flag&^os.O_CREATE, mode)
 		return file, err
 	}
 	if info, err := os.Stat(path); err != nil {

@@ -1,7 +1,6 @@
 package state
 
 import (
-	"context"
 	"errors"
 	"io/fs"
 	"maps"
@@ -16,7 +15,7 @@ import (
 
 func mustOpen(t testing.TB, path string) *DB {
 	t.Helper()
-	db, err := Open(context.Background(), path, Options{})
+	db, err := Open(t.Context(), path, Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -46,7 +45,7 @@ func TestSecondProcessIsRefused(t *testing.T) {
 		t.Errorf("lock file: %q, %v", p, err)
 	}
 	var locked *LockedError
-	_, err := Open(context.Background(), db.path, Options{})
+	_, err := Open(t.Context(), db.path, Options{})
 	if !errors.As(err, &locked) || locked.PID != os.Getpid() {
 		t.Errorf("got %v, want the PID of this process", err)
 	}
@@ -67,7 +66,7 @@ func TestReaderKeepsWriterOut(t *testing.T) {
 		t.Fatal(err)
 	}
 	var locked *LockedError
-	_, err = Open(context.Background(), path, Options{Timeout: time.Millisecond})
+	_, err = Open(t.Context(), path, Options{Timeout: time.Millisecond})
 	if !errors.As(err, &locked) || locked.PID != 0 {
 		t.Errorf("got %v, want an unknown process", err)
 	}
@@ -109,7 +108,7 @@ func TestNewerIsRefused(t *testing.T) {
 		t.Fatal(err)
 	}
 	mustClose(t, db)
-	if _, err := Open(context.Background(), path, Options{}); !errors.Is(err, ErrNewer) {
+	if _, err := Open(t.Context(), path, Options{}); !errors.Is(err, ErrNewer) {
 		t.Errorf("got %v", err)
 	}
 }
@@ -121,7 +120,7 @@ func TestUnreadableIsNotDamaged(t *testing.T) {
 		if err := os.Mkdir(path, 0o700); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := Open(context.Background(), path, Options{}); err == nil || errors.Is(err, ErrDamaged) {
+		if _, err := Open(t.Context(), path, Options{}); err == nil || errors.Is(err, ErrDamaged) {
 			t.Errorf("a directory: %v", err)
 		}
 		return
@@ -131,7 +130,7 @@ func TestUnreadableIsNotDamaged(t *testing.T) {
 	if err := os.Chmod(path, 0); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Open(context.Background(), path, Options{}); !errors.Is(err, fs.ErrPermission) || errors.Is(err, ErrDamaged) {
+	if _, err := Open(t.Context(), path, Options{}); !errors.Is(err, fs.ErrPermission) || errors.Is(err, ErrDamaged) {
 		t.Errorf("got %v", err)
 	}
 }

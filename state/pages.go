@@ -2,10 +2,8 @@ package state
 
 import (
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"hash/fnv"
-	"io"
 	"os"
 )
 
@@ -41,24 +39,21 @@ var order = binary.NativeEndian
 // A pageWalk goes over the pages of a bbolt file and sees whether they hang together. bbolt itself believes what they
 // say: a wrong overflow or a ring of pages makes it eat all memory or all stack, which nothing can catch.
 type pageWalk struct {
-	file     io.ReaderAt
-	pageSize int64
-	pages    uint64 // how many the file has; those in use come before
+	file     []byte
+	pageSize uint64
+	pages    uint64 // how many there are, in use or free
 	used     []bool // by page number
 }
 
 // checkPages returns ErrDamaged unless the pages of the file hang together. It reads all that are in use, once.
-func checkPages(file io.ReaderAt, size int64) error {
-	meta, err := newestMeta(file)
-	if err != nil {
-		return err
-	}
+func checkPages(file []byte) error {
+	meta := newestMeta(file)
 	if meta == nil {
 		return fmt.Errorf("%w (it does not begin as one)", ErrDamaged)
 	}
-	w := &pageWalk{file: file, pageSize: int64(order.Uint32(meta[8:])), pages: order.Uint64(meta[40:])}
-	if w.pages < firstPage || w.pages > uint64(size/w.pageSize) {
-		return fmt.Errorf("%w (it has %d octets, want %d pages)", ErrDamaged, size, w.pages)
+	w := &pageWalk{file: file, pageSize: uint64(order.Uint32(meta[8:])), pages: order.Uint64(meta[40:])}
+	if w.pages < firstPage || w.pages > uint64(len(file))/w.pageSize {
+		return fmt.Errorf("%w (it has %d octets, want %d pages)", ErrDamaged, len(file), w.pages)
 	}
 	w.used = make([]bool, w.pages)
 	w.used[0], w.used[1] = true, true
@@ -73,41 +68,33 @@ func checkPages(file io.ReaderAt, size int64) error {
 
 // newestMeta returns the meta that bbolt would go by: of two that are whole the one of the later transaction. nil
 // means that none is whole.
-func newestMeta(file io.ReaderAt) (newest []byte, err error) {
-	first, err := readMetaAt(file, 0)
-	if err != nil {
-		return nil, err
-	}
-	at := int64(os.Getpagesize())
+func newestMeta(file []byte) []byte {
+	first := metaAt(file, 0)
+	at := uint64(os.Getpagesize())
 	if first != nil {
-		at = int64(order.Uint32(first[8:]))
+		at = uint64(order.Uint32(first[8:]))
 	}
-	second, err := readMetaAt(file, at)
-	if err != nil || second == nil {
-		return first, err
+	second := metaAt(file, at)
+	if first == nil || (second != nil && order.Uint64(second[48:]) > order.Uint64(first[48:])) {
+		return second
 	}
-	if first == nil || order.Uint64(second[48:]) > order.Uint64(first[48:]) {
-		return second, nil
-	}
-	return first, nil
+	return first
 }
 
-// readMetaAt returns the meta of the page at an offset; nil if there is none that is whole.
-func readMetaAt(file io.ReaderAt, at int64) ([]byte, error) {
-	meta := make([]byte, metaSize)
-	if _, err := file.ReadAt(meta, at+pageHead); errors.Is(err, io.EOF) {
-		return nil, nil
-	} else if err != nil {
-		return nil, err
+// metaAt returns the meta of the page at an offset; nil if there is none that is whole.
+func metaAt(file []byte, at uint64) []byte {
+	if at+pageHead+metaSize > uint64(len(file)) {
+		return nil
 	}
+	meta := file[at+pageHead:][:metaSize]
 	sum := fnv.New64a()
 	sum.Write(meta[:metaSize-8])
 	size := order.Uint32(meta[8:])
 	if order.Uint32(meta) != boltMagic || order.Uint32(meta[4:]) != boltVersion ||
 		order.Uint64(meta[metaSize-8:]) != sum.Sum64() || size < 512 || size > maxPageSize {
-		return nil, nil
+		return nil
 	}
-	return meta, nil
+	return meta
 }
 
 func (w *pageWalk) bad(page uint64, what string) error {
@@ -119,11 +106,7 @@ func (w *pageWalk) read(number uint64) ([]byte, error) {
 	if number < firstPage || number >= w.pages {
 		return nil, w.bad(number, "not in the file")
 	}
-	page := make([]byte, w.pageSize)
-	at := int64(number) * w.pageSize
-	if _, err := w.file.ReadAt(page, at); err != nil {
-		return nil, fmt.Errorf("read page %d of the state file: %w", number, err)
-	}
+	page := w.file[number*w.pageSize:]
 	last := number + uint64(order.Uint32(page[12:]))
 	if order.Uint64(page) != number || last >= w.pages {
 		return nil, w.bad(number, "not what it should be")
@@ -134,13 +117,7 @@ func (w *pageWalk) read(number uint64) ([]byte, error) {
 		}
 		w.used[n] = true
 	}
-	if last > number {
-		page = make([]byte, int64(last-number+1)*w.pageSize)
-		if _, err := w.file.ReadAt(page, at); err != nil {
-			return nil, fmt.Errorf("read page %d of the state file: %w", number, err)
-		}
-	}
-	return page, nil
+	return page[:(last-number+1)*w.pageSize], nil
 }
 
 // tree goes over a page and all below it.
