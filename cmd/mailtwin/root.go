@@ -66,6 +66,12 @@ func (c *common) flags(cmd *cobra.Command) {
 	f.BoolVarP(&c.verbose, "verbose", "v", false, "tell more")
 }
 
+// usersWords are what users call the sides; far and near are words of the code.
+var usersWords = strings.NewReplacer(
+	"on the far side", "on the server", "on the near side", "in the Maildir",
+	"the far side", "the server", "the near side", "the Maildir",
+)
+
 // print writes a line of results.
 func (env *environment) print(format string, args ...any) {
 	env.writing.Lock()
@@ -81,10 +87,39 @@ func (env *environment) complain(account string, err error) {
 	if account != "" {
 		prefix += show(account) + ": "
 	}
-	for line := range strings.SplitSeq(err.Error(), "\n") {
-		fmt.Fprintf(env.stderr, "%s%s\n", prefix, showLong(line))
+	for _, e := range each(err) {
+		fmt.Fprintf(env.stderr, "%s%s\n", prefix, showLong(usersWords.Replace(e.Error())))
 	}
 	if hint := hintFor(err); hint != "" {
 		fmt.Fprintf(env.stderr, "hint: %s\n", hint)
 	}
+}
+
+// each takes joined errors apart, so that each gets a line of its own, and a line break in a server's words gets none.
+func each(err error) []error {
+	switch e := err.(type) { //nolint:errorlint // what is wrapped in words of its own stays one line
+	case *usageError:
+		return each(e.err)
+	case *reported:
+		return each(e.err)
+	case interface{ Unwrap() []error }:
+		if !joined(err, e.Unwrap()) {
+			break
+		}
+		var all []error
+		for _, one := range e.Unwrap() {
+			all = append(all, each(one)...)
+		}
+		return all
+	}
+	return []error{err}
+}
+
+// joined tells errors.Join from a fmt.Errorf with several %w, whose text is a sentence.
+func joined(err error, parts []error) bool {
+	var texts []string
+	for _, part := range parts {
+		texts = append(texts, part.Error())
+	}
+	return err.Error() == strings.Join(texts, "\n")
 }

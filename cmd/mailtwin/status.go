@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -118,7 +117,7 @@ func (env *environment) printStatusJSON(a *account, twins []mailbox.Twin) error 
 		}
 		out.Mailboxes = append(out.Mailboxes, e)
 	}
-	line, err := json.Marshal(out)
+	line, err := jsonLine(out)
 	if err != nil {
 		return err
 	}

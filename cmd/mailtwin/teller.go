@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
@@ -47,7 +46,7 @@ func (t *teller) event(name string, fields map[string]any) {
 		return
 	}
 	fields["event"], fields["account"] = name, t.account
-	line, err := json.Marshal(fields)
+	line, err := jsonLine(fields)
 	if err != nil {
 		panic(err) // the fields are ours, and can all be written
 	}
@@ -119,7 +118,7 @@ func (t *teller) note(text string) {
 }
 
 func problemFields(err error) map[string]any {
-	fields := map[string]any{"error": err.Error()}
+	fields := map[string]any{"error": usersWords.Replace(err.Error())}
 	var message *mailbox.MessageError
 	var box *mailbox.MailboxError
 	switch {
@@ -237,7 +236,7 @@ func (t *teller) finishJSON(report *syncer.Report, err error) {
 	}
 	fields["exit_status"] = status
 	if err != nil {
-		fields["error"] = err.Error()
+		fields["error"] = usersWords.Replace(err.Error())
 		if hint := hintFor(err); hint != "" {
 			fields["hint"] = hint
 		}
