@@ -119,3 +119,12 @@ func TestDiff(t *testing.T) {
 		}
 	}
 }
+
+// TestDovecotManyFirstSessions lets several sessions at once be the first of an account, as a View does.
+func TestDovecotManyFirstSessions(t *testing.T) {
+	s := Dovecot(t, DovecotOptions{})
+	for range 30 {
+		_, err := NewAccount(t, s.Addr, s.NewUser(), s.Password).View()
+		must(t, err)
+	}
+}
