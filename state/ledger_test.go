@@ -87,7 +87,7 @@ func TestConsumerMayCommitWhileIterating(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if seen++; seen%500 == 0 {
+		if seen++; seen%300 == 0 {
 			mustCommit(t, db, mailbox.Update{Mailbox: "A", Drop: []mailbox.Pair{p}})
 		}
 	}

