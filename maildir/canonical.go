@@ -24,7 +24,7 @@ func newCRLFReader(f io.Reader) *crlfReader { return &crlfReader{f: f, block: ne
 func canonical(f *os.File, verbatim bool) (c *crlfReader, err error) {
 	c = &crlfReader{f: f, block: blocks.Get().(*[blockSize]byte), as: verbatim}
 	c.fill()
-	if c.as || (c.end != nil && c.end != io.EOF) {
+	if c.as || (c.end != nil && !errors.Is(c.end, io.EOF)) {
 		return c, nil
 	}
 	if c.as, err = hasCR(c.data, f, c.end != nil); err != nil {
@@ -52,7 +52,7 @@ func hasCR(data []byte, f *os.File, all bool) (bool, error) {
 		n, err = f.Read(block[:])
 		found = bytes.IndexByte(block[:n], '\r') >= 0
 	}
-	if err != nil && err != io.EOF {
+	if err != nil && !errors.Is(err, io.EOF) {
 		return false, err
 	}
 	_, err = f.Seek(at, io.SeekStart)

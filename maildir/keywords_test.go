@@ -59,9 +59,9 @@ func TestKeywordsBothWays(t *testing.T) {
 		}
 	}
 	wantFlags(`\Seen work`, "play")
-	w.flag("INBOX", id, "play $label1", "work")
+	w.flag(id, "play $label1", "work")
 	wantFlags(`\Seen $label1 play`, "play")
-	w.flag("INBOX", other, "", "play")
+	w.flag(other, "", "play")
 	wantFlags(`\Seen $label1 play`, "")
 	text, err := os.ReadFile(filepath.Join(w.root, "INBOX/dovecot-keywords"))
 	if err != nil || string(text) != "0 work\n1 play\n2 $label1\n" {
@@ -69,11 +69,11 @@ func TestKeywordsBothWays(t *testing.T) {
 	}
 }
 
-// flag changes flags of one message, which are written as words.
-func (w *world) flag(name mailbox.Name, id mailbox.ID, add, take string) {
+// flag changes flags of one message of INBOX, which are written as words.
+func (w *world) flag(id mailbox.ID, add, take string) {
 	w.t.Helper()
 	change := mailbox.FlagChange{ID: id, Add: words(add), Take: words(take)}
-	err := w.SetFlags(w.t.Context(), name, []mailbox.FlagChange{change}, func(id mailbox.ID, err error) { w.t.Errorf("%s: %v", id, err) })
+	err := w.SetFlags(w.t.Context(), "INBOX", []mailbox.FlagChange{change}, func(id mailbox.ID, err error) { w.t.Errorf("%s: %v", id, err) })
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -121,7 +121,7 @@ func TestLostKeywords(t *testing.T) {
 	if got := s.Present[0].Flags.String(); got != `\Seen` {
 		t.Errorf("it became %q", got)
 	}
-	w.flag("INBOX", id, `\Answered`, "")
+	w.flag(id, `\Answered`, "")
 	if got := w.files("INBOX/cur"); !strings.Contains(strings.Join(got, " "), string(id)+":2,RSa") {
 		t.Errorf("cur holds %q", got)
 	}

@@ -1,6 +1,7 @@
 package maildir
 
 import (
+	"errors"
 	"io"
 	"os"
 	"path/filepath"
@@ -57,11 +58,13 @@ func TestForeignLineEnds(t *testing.T) {
 		{"a\r\nb\r\n", "a\r\nb\r\n"},
 		{"a\nb\rc\n", "a\nb\rc\n"},
 		{"\n\n", "\r\n\r\n"},
+		{strings.Repeat("a\n", blockSize), strings.Repeat("a\r\n", blockSize)},
+		{strings.Repeat("a\n", blockSize) + "\r", strings.Repeat("a\n", blockSize) + "\r"},
 	} {
 		base := string(rune('a' + i))
 		w.put("INBOX/cur/"+base, tt.file)
 		if got := w.fetch("INBOX", mailbox.ID(base)); got != tt.want {
-			t.Errorf("%q goes out as %q, want %q", tt.file, got, tt.want)
+			t.Errorf("%.20q (%d octets) goes out as %.20q (%d), want %.20q", tt.file, len(tt.file), got, len(got), tt.want)
 		}
 	}
 }
@@ -110,7 +113,7 @@ func TestLineEndsAlways(t *testing.T) {
 			n, err = c.Read(block)
 			got.Write(block[:n])
 		}
-		if err != io.EOF || got.String() != text {
+		if !errors.Is(err, io.EOF) || got.String() != text {
 			t.Fatalf("%d octets become %d, %v", len(text), got.Len(), err)
 		}
 	})

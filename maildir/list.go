@@ -217,7 +217,7 @@ func isMailbox(d *dir) (bool, error) {
 		return false, nil
 	}
 	if err != nil {
-		return true, nil // whatever it is, it is no new directory: Scan says so
+		return true, nil //nolint:nilerr // a mailbox that has something else for new is damaged: Scan says so
 	}
 	names, err := fresh.names()
 	return len(names) > 0, errors.Join(err, fresh.Close())

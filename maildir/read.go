@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"maps"
 	"slices"
 
 	"mailtwin/mailbox"
@@ -51,34 +50,12 @@ func (t *Tree) read(ctx context.Context, name mailbox.Name, ids []mailbox.ID,
 		return err
 	}
 	defer b.close()
-	wanted := ids
 	places := t.seenLately(name, ids)
 	for range maxRetries {
-		var rest []mailbox.ID
-		for _, id := range wanted {
-			if err := ctx.Err(); err != nil {
-				return err
-			}
-			e, ok := places[string(id)]
-			if !ok {
-				rest = append(rest, id)
-				continue
-			}
-			err := b.readOne(e, use)
-			var bad *unreadable
-			switch {
-			case errors.As(err, &bad) && errors.Is(err, fs.ErrNotExist):
-				rest = append(rest, id)
-			case errors.As(err, &bad):
-				problem(id, bad.err)
-			case err != nil:
-				return err
-			}
+		if ids, err = b.readAll(ctx, ids, places, use, problem); err != nil || len(ids) == 0 {
+			return err
 		}
-		if len(rest) == 0 {
-			return nil
-		}
-		found, _, err := b.seek(ctx, texts(rest))
+		found, _, err := b.seek(ctx, texts(ids))
 		if err != nil {
 			return b.wrap("read", err)
 		}
@@ -86,12 +63,39 @@ func (t *Tree) read(ctx context.Context, name mailbox.Name, ids []mailbox.ID,
 		for base, all := range found {
 			places[base] = all[0]
 		}
-		wanted = slices.DeleteFunc(rest, func(id mailbox.ID) bool { _, ok := places[string(id)]; return !ok })
+		ids = slices.DeleteFunc(ids, func(id mailbox.ID) bool { return len(found[string(id)]) == 0 })
 	}
-	for _, id := range wanted {
+	for _, id := range ids {
 		problem(id, errBusy)
 	}
 	return nil
+}
+
+// readAll reads the messages whose places are known and returns those that were not found there.
+func (b *box) readAll(ctx context.Context, ids []mailbox.ID, places map[string]entry,
+	use func(mailbox.ID, io.Reader) error, problem func(mailbox.ID, error),
+) (rest []mailbox.ID, err error) {
+	for _, id := range ids {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		e, ok := places[string(id)]
+		if !ok {
+			rest = append(rest, id)
+			continue
+		}
+		err := b.readOne(e, use)
+		var bad *unreadable
+		switch {
+		case errors.As(err, &bad) && errors.Is(err, fs.ErrNotExist):
+			rest = append(rest, id)
+		case errors.As(err, &bad):
+			problem(id, bad.err)
+		case err != nil:
+			return nil, err
+		}
+	}
+	return rest, nil
 }
 
 var errBusy = fmt.Errorf("%w: another program renames it all the time", mailbox.ErrTemporary)
@@ -145,43 +149,36 @@ func (t *Tree) Missing(ctx context.Context, name mailbox.Name, ids []mailbox.ID)
 	return slices.DeleteFunc(slices.Clone(ids), func(id mailbox.ID) bool { return len(found[string(id)]) > 0 }), nil
 }
 
-// each does something to the files of some messages. do gets all files of one base name and says whether that is
-// done; a file that is renamed meanwhile (fs.ErrNotExist) is looked for again. gone are the messages that are certainly not there;
+// each does something to the files of some messages. do gets all files of one base name; if one of them is renamed
+// meanwhile, which is fs.ErrNotExist, they are looked for again. gone are the messages that are certainly not there;
 // left are those of which nothing certain is known.
 func (b *box) each(ctx context.Context, ids []mailbox.ID, do func(mailbox.ID, []entry) error) (gone, left []mailbox.ID, err error) {
-	waiting := map[mailbox.ID]bool{}
-	for _, id := range ids {
-		waiting[id] = true
-	}
+	left = slices.Clone(ids)
 	for range maxRetries {
-		if len(waiting) == 0 {
+		if len(left) == 0 {
 			return gone, nil, nil
 		}
-		found, settled, err := b.seek(ctx, texts(slices.Collect(maps.Keys(waiting))))
+		found, settled, err := b.seek(ctx, texts(left))
 		if err != nil {
 			return nil, nil, err
 		}
-		for _, id := range ids { // in the order given
-			if !waiting[id] {
-				continue
-			}
+		var again []mailbox.ID
+		for _, id := range left {
 			all := found[string(id)]
-			if len(all) == 0 {
-				if settled {
-					gone = append(gone, id)
-					delete(waiting, id)
-				}
+			if len(all) == 0 && settled {
+				gone = append(gone, id)
 				continue
 			}
-			err := do(id, all)
-			if errors.Is(err, fs.ErrNotExist) {
-				continue
+			if len(all) > 0 {
+				err = do(id, all)
 			}
-			if err != nil {
+			if len(all) == 0 || errors.Is(err, fs.ErrNotExist) {
+				again = append(again, id)
+			} else if err != nil {
 				return nil, nil, err
 			}
-			delete(waiting, id)
 		}
+		left = again
 	}
-	return gone, slices.Collect(maps.Keys(waiting)), nil
+	return gone, left, nil
 }

@@ -195,7 +195,7 @@ func (s *scan) take(e entry) error {
 	}
 	if err != nil {
 		s.result.Unread[m.ID] = err
-		return nil
+		return nil //nolint:nilerr // it concerns this file alone
 	}
 	mtime, _ := modTime(&st)
 	m.InternalDate = time.Unix(0, mtime).Truncate(time.Second)

@@ -28,7 +28,7 @@ type stamp struct {
 }
 
 func stampOf(st *unix.Stat_t) stamp {
-	s := stamp{dev: uint64(st.Dev), ino: st.Ino}
+	s := stamp{dev: uint64(st.Dev), ino: st.Ino} //nolint:unconvert // int32 on some systems
 	s.mtime, s.ctime = modTime(st)
 	if st.Mode&unix.S_IFMT == unix.S_IFREG {
 		s.size = st.Size

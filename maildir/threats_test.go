@@ -87,14 +87,20 @@ func TestM13Order(t *testing.T) {
 		syncfs     bool
 		do         func()
 	}{
-		{"a few messages", "create tmp/x, date tmp/x, fsync tmp/x, close tmp/x, date tmp/x, fsync tmp/x, close tmp/x, move new/x, move cur/x, fsync new, fsync cur, fsync tmp", true,
-			func() { ids = append(ids, w.deliver("INBOX", few...)[0].ID) }},
-		{"many messages", "create tmp/x, close tmp/x, create tmp/x, close tmp/x, date tmp/x, syncfs tmp, move cur/x, fsync cur, fsync tmp", true,
-			func() { w.deliver("INBOX", many...) }},
-		{"many messages without syncfs", "create tmp/x, fsync tmp/x, close tmp/x, fsync tmp/x, close tmp/x, fsync tmp/x, close tmp/x, date tmp/x, move new/x, fsync new, fsync tmp", false,
-			func() { w.deliver("INBOX", "20|a", "21|b", "22|c", "23|d", "24|e", "25|f") }},
-		{"a flag", "move cur/x, fsync cur, fsync new", true, func() { w.flag("INBOX", ids[0], `\Seen`, "") }},
-		{"a keyword", "create tmp/x, fsync tmp/x, replace dovecot-keywords, fsync INBOX, move cur/x, fsync cur", true, func() { w.flag("INBOX", ids[0], "work", "") }},
+		{
+			"a few messages", "create tmp/x, date tmp/x, fsync tmp/x, close tmp/x, date tmp/x, fsync tmp/x, close tmp/x, move new/x, move cur/x, fsync new, fsync cur, fsync tmp", true,
+			func() { ids = append(ids, w.deliver("INBOX", few...)[0].ID) },
+		},
+		{
+			"many messages", "create tmp/x, close tmp/x, create tmp/x, close tmp/x, date tmp/x, syncfs tmp, move cur/x, fsync cur, fsync tmp", true,
+			func() { w.deliver("INBOX", many...) },
+		},
+		{
+			"many messages without syncfs", "create tmp/x, fsync tmp/x, close tmp/x, fsync tmp/x, close tmp/x, fsync tmp/x, close tmp/x, date tmp/x, move new/x, fsync new, fsync tmp", false,
+			func() { w.deliver("INBOX", "20|a", "21|b", "22|c", "23|d", "24|e", "25|f") },
+		},
+		{"a flag", "move cur/x, fsync cur, fsync new", true, func() { w.flag(ids[0], `\Seen`, "") }},
+		{"a keyword", "create tmp/x, fsync tmp/x, replace dovecot-keywords, fsync INBOX, move cur/x, fsync cur", true, func() { w.flag(ids[0], "work", "") }},
 		{"a copy", "create tmp/x, fsync tmp/x, replace dovecot-keywords, fsync Archive, link cur/x, fsync cur", true, func() {
 			if _, err := w.Copy(t.Context(), "INBOX", doomed(ids[0]), "Archive"); err != nil {
 				t.Error(err)
@@ -258,7 +264,8 @@ func TestS34(t *testing.T) {
 func TestDamagedDownload(t *testing.T) {
 	w := newWorld(t)
 	s := w.deliver("INBOX", "1 \\Seen|whole", "2|fine")
-	w.put("INBOX/cur/"+string(s[0].ID)+":2,S", "")
+	w.rename("INBOX/cur/"+string(s[0].ID)+":2,S", "INBOX/cur/"+string(s[0].ID)+":2,RS")
+	w.put("INBOX/cur/"+string(s[0].ID)+":2,RS", "")
 	scan := w.scan("INBOX", known())
 	wantScan(t, scan, string(s[1].ID)+" !"+string(s[0].ID))
 	again := w.deliver("INBOX", "1 \\Seen|whole")[0]
@@ -408,6 +415,39 @@ func TestM14(t *testing.T) {
 	}
 }
 
+// R21: in a mailbox in which something changes during every look, nothing is gone, and nothing is put right.
+func TestR21(t *testing.T) {
+	var w *world
+	looks, busy := 0, false
+	w = newTapped(t, func(op, path string) error {
+		if op == "unlink" && strings.Contains(path, ".clock_") && busy { // in the midst of a look
+			looks++
+			w.rename(fmt.Sprintf("INBOX/cur/x:2,%d", looks-1), fmt.Sprintf("INBOX/cur/x:2,%d", looks))
+		}
+		return nil
+	})
+	w.put("INBOX/cur/x:2,0", "x")
+	w.put("INBOX/cur/a:2,S", "one")
+	w.put("INBOX/new/a", "other")
+	busy = true
+	s := w.scan("INBOX", known("a", "x", "gone"))
+	wantScan(t, s, "a,S x")
+	if s.Settled || looks != maxLooks || s.Cursor.Mark != "" {
+		t.Errorf("after %d looks, settled is %v", looks, s.Settled)
+	}
+	missing, err := w.Missing(t.Context(), "INBOX", []mailbox.ID{"gone"})
+	if err != nil || len(missing) > 0 {
+		t.Errorf("missing are %v, %v", missing, err)
+	}
+	if gone, _, err := w.Remove(t.Context(), "INBOX", doomed("gone")); err != nil || len(gone) > 0 {
+		t.Errorf("gone are %v, %v", gone, err)
+	}
+	busy = false
+	if s := w.scan("INBOX", known("a", "x", "gone")); !s.Settled || len(s.Present) != 3 || len(s.Gone) != 1 {
+		t.Errorf("at rest it shows %s", show(s))
+	}
+}
+
 // R22: a change shows although somebody set the time of the directory back, and a time of just now proves nothing.
 func TestR22(t *testing.T) {
 	w := newWorld(t)
@@ -421,13 +461,14 @@ func TestR22(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer b.close()
-	w.age("INBOX/cur", 48*time.Hour)
+	past := time.Now().Add(-48 * time.Hour)
+	w.date("INBOX/cur", past)
 	before, err := readState(b.dir)
 	if err != nil {
 		t.Fatal(err)
 	}
 	w.put("INBOX/cur/b:2,", "b")
-	w.age("INBOX/cur", 48*time.Hour)
+	w.date("INBOX/cur", past)
 	after, err := readState(b.dir)
 	if err != nil {
 		t.Fatal(err)

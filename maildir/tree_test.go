@@ -87,11 +87,9 @@ func (w *world) remove(path string) {
 	}
 }
 
-// age makes a mailbox look as if nothing had happened in it for days. The times of change cannot be set, so that this
-// only serves what looks at times of modification.
-func (w *world) age(path string, by time.Duration) {
+// date sets the time of modification of a file or directory.
+func (w *world) date(path string, at time.Time) {
 	w.t.Helper()
-	at := time.Now().Add(-by)
 	if err := os.Chtimes(filepath.Join(w.root, path), at, at); err != nil {
 		w.t.Fatal(err)
 	}
