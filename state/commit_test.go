@@ -7,9 +7,9 @@ import (
 	"sync"
 	"testing"
 
-	"go.etcd.io/bbolt"
-
 	"mailtwin/mailbox"
+
+	"go.etcd.io/bbolt"
 )
 
 func TestConcurrentCommits(t *testing.T) {

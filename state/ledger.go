@@ -7,9 +7,9 @@ import (
 	"fmt"
 	"iter"
 
-	"go.etcd.io/bbolt"
-
 	"mailtwin/mailbox"
+
+	"go.etcd.io/bbolt"
 )
 
 // Mailboxes returns all mailboxes that the ledger knows, sorted by name.

@@ -7,9 +7,9 @@ import (
 	"slices"
 	"testing"
 
-	"pgregory.net/rapid"
-
 	"mailtwin/mailbox"
+
+	"pgregory.net/rapid"
 )
 
 // A model is the ledger as maps would keep it.

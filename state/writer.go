@@ -7,9 +7,9 @@ import (
 	"fmt"
 	"slices"
 
-	"go.etcd.io/bbolt"
-
 	"mailtwin/mailbox"
+
+	"go.etcd.io/bbolt"
 )
 
 // A writer changes one mailbox.
