@@ -5,9 +5,9 @@ import (
 	"errors"
 	"fmt"
 
-	"mailtwin/mailbox"
-
 	"go.etcd.io/bbolt"
+
+	"mailtwin/mailbox"
 )
 
 // Check reads the whole ledger and returns what does not fit together. It takes time in proportion to its size. What is

@@ -4,9 +4,9 @@ import (
 	"context"
 	"fmt"
 
-	"mailtwin/mailbox"
-
 	"go.etcd.io/bbolt"
+
+	"mailtwin/mailbox"
 )
 
 // Commit applies all of these updates, in order, or nothing of them; they are on disk when it returns. Within one

@@ -7,9 +7,9 @@ import (
 	"sync"
 	"testing"
 
-	"mailtwin/mailbox"
-
 	"go.etcd.io/bbolt"
+
+	"mailtwin/mailbox"
 )
 
 func TestConcurrentCommits(t *testing.T) {

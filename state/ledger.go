@@ -7,9 +7,9 @@ import (
 	"fmt"
 	"iter"
 
-	"mailtwin/mailbox"
-
 	"go.etcd.io/bbolt"
+
+	"mailtwin/mailbox"
 )
 
 // Mailboxes returns all mailboxes that the ledger knows, sorted by name.

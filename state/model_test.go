@@ -7,9 +7,9 @@ import (
 	"slices"
 	"testing"
 
-	"mailtwin/mailbox"
-
 	"pgregory.net/rapid"
+
+	"mailtwin/mailbox"
 )
 
 // A model is the ledger as maps would keep it.

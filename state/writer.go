@@ -7,9 +7,9 @@ import (
 	"fmt"
 	"slices"
 
-	"mailtwin/mailbox"
-
 	"go.etcd.io/bbolt"
+
+	"mailtwin/mailbox"
 )
 
 // A writer changes one mailbox.
