@@ -11,8 +11,9 @@ import (
 	"github.com/emersion/go-imap/v2/imapserver/imapmemserver"
 )
 
-// A memorySession mends three faults of imapmemserver: a COPY or MOVE from A to B beside one from B to A locks up, a
-// mailbox that is selected over another is never let go, and RENAME leaves the mailboxes below where they are.
+// A memorySession mends four faults of imapmemserver: a COPY or MOVE from A to B beside one from B to A locks up, a
+// mailbox that is selected over another is never let go, RENAME leaves the mailboxes below where they are, and
+// PERMANENTFLAGS leaves out what no message has yet.
 type memorySession struct {
 	*imapmemserver.UserSession
 	server   *MemoryServer
@@ -45,8 +46,22 @@ func (s *memorySession) Select(name string, o *goimap.SelectOptions) (*goimap.Se
 		}
 	}
 	data, err := s.UserSession.Select(name, o)
-	s.selected = err == nil
-	return data, err
+	if err != nil {
+		return nil, err
+	}
+	s.selected = true
+	data.Flags, data.PermanentFlags = withSystem(data.Flags), withSystem(data.PermanentFlags)
+	return data, nil
+}
+
+// withSystem adds the flags that every mailbox can store.
+func withSystem(flags []goimap.Flag) []goimap.Flag {
+	for _, f := range []goimap.Flag{goimap.FlagAnswered, goimap.FlagFlagged, goimap.FlagDeleted, goimap.FlagSeen, goimap.FlagDraft} {
+		if !slices.ContainsFunc(flags, func(other goimap.Flag) bool { return strings.EqualFold(string(f), string(other)) }) {
+			flags = append(flags, f)
+		}
+	}
+	return flags
 }
 
 // Unselect leaves the mailbox.

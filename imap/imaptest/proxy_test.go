@@ -268,3 +268,16 @@ func TestProxyPassesAccount(t *testing.T) {
 		t.Errorf("%d messages", len(v.Copies))
 	}
 }
+
+func TestMemoryStoresAllFlags(t *testing.T) {
+	s := Memory(t)
+	k := talk(t, s.Addr)
+	k.send("a LOGIN " + s.User + " pass\r\nb SELECT INBOX\r\n")
+	got := k.until("b OK")
+	for _, flag := range []string{`\Answered`, `\Flagged`, `\Deleted`, `\Seen`, `\Draft`, `\*`} {
+		_, permanent, _ := strings.Cut(got, "PERMANENTFLAGS")
+		if !strings.Contains(permanent, flag) {
+			t.Errorf("%s cannot be stored: %s", flag, got)
+		}
+	}
+}
