@@ -1,0 +1,151 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"mailtwin/imap/imaptest"
+)
+
+// The benchmarks of whole runs take as many messages as this, 100,000 if MAILTWIN_FULL is set.
+const benchMessages = 5000
+
+// smallMail is a message of 4 KiB.
+func smallMail(n int) imaptest.Message {
+	var b bytes.Buffer
+	fmt.Fprintf(&b, "From: a@example.org\r\nTo: b@example.org\r\nMessage-ID: <%d@example.org>\r\nSubject: number %d\r\n\r\n", n, n)
+	for b.Len() < 4096 {
+		fmt.Fprintf(&b, "line %d of message %d, and some more words to fill it\r\n", b.Len(), n)
+	}
+	return imaptest.Message{Body: b.Bytes()[:4096], Date: time.Unix(1700000000+int64(n), 0)}
+}
+
+// fillEvenly stores n messages in as many mailboxes as boxes.
+func fillEvenly(b *testing.B, s *imaptest.Server, user string, n, boxes int) {
+	b.Helper()
+	names := make(chan int)
+	var wg sync.WaitGroup
+	for range 4 {
+		wg.Go(func() {
+			a := imaptest.NewAccount(b, s.Addr, user, s.Password)
+			for box := range names {
+				name := fmt.Sprintf("Box %d", box)
+				if err := a.Create(name); err != nil {
+					b.Error(err)
+				}
+				for i := range n / boxes {
+					if _, err := a.Append(name, smallMail(box*n+i)); err != nil {
+						b.Error(err)
+					}
+				}
+			}
+		})
+	}
+	for box := range boxes {
+		names <- box
+	}
+	close(names)
+	wg.Wait()
+}
+
+// A usage is what a whole process took.
+type usage struct {
+	wall, cpu time.Duration
+	peak      float64 // MiB
+}
+
+func measure(b *testing.B, cmd *exec.Cmd) usage {
+	b.Helper()
+	var out bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &out
+	began := time.Now()
+	if err := cmd.Run(); err != nil {
+		b.Fatalf("%v: %v\n%s", cmd.Args, err, &out)
+	}
+	u := usage{wall: time.Since(began), cpu: cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()}
+	if r, ok := cmd.ProcessState.SysUsage().(*syscall.Rusage); ok {
+		u.peak = float64(r.Maxrss) / 1024
+	}
+	return u
+}
+
+func (u usage) report(b *testing.B, what string) {
+	b.Helper()
+	b.ReportMetric(u.wall.Seconds(), what+"-s")
+	b.ReportMetric(u.cpu.Seconds(), what+"-cpu-s")
+	b.ReportMetric(u.peak, what+"-MiB")
+}
+
+func (w *twin) command(verb string) *exec.Cmd {
+	cmd := exec.Command(os.Args[0], verb, "--config", w.config)
+	cmd.Env = append(os.Environ(), beProgram+"=1")
+	return cmd
+}
+
+// BenchmarkSyncs measures the first sync of 4 KiB messages in 100 mailboxes, one without any change and, once the
+// directories have rested, another, as whole processes, with mbsync beside it where it is installed.
+func BenchmarkSyncs(b *testing.B) {
+	dovecot := imaptest.Dovecot(b, imaptest.DovecotOptions{})
+	user := dovecot.NewUser()
+	n := size(benchMessages, 100_000)
+	fillEvenly(b, dovecot, user, n, 100)
+	for b.Loop() {
+		w := newTwin(b, server{addr: dovecot.Addr, user: user, password: dovecot.Password, profile: imaptest.All})
+		measure(b, w.command("sync")).report(b, "first")
+		time.Sleep(2500 * time.Millisecond) // directories that changed just now are read again
+		measure(b, w.command("sync")).report(b, "second")
+		measure(b, w.command("sync")).report(b, "idle")
+		if mbsync, err := exec.LookPath("mbsync"); err == nil {
+			rc := mbsyncConfig(b, w, dovecot, user)
+			measure(b, exec.CommandContext(context.Background(), mbsync, "-c", rc, "-a")).report(b, "mbsync-first")
+			measure(b, exec.CommandContext(context.Background(), mbsync, "-c", rc, "-a")).report(b, "mbsync-idle")
+		}
+	}
+}
+
+func mbsyncConfig(b *testing.B, w *twin, s *imaptest.Server, user string) string {
+	b.Helper()
+	host, port, _ := strings.Cut(s.Addr, ":")
+	root := filepath.Join(w.dir, "mbsync")
+	if err := os.MkdirAll(root, 0o700); err != nil {
+		b.Fatal(err)
+	}
+	rc := filepath.Join(w.dir, "mbsyncrc")
+	text := fmt.Sprintf(`IMAPAccount a
+Host %s
+Port %s
+User %s
+Pass %s
+SSLType None
+AuthMechs LOGIN
+
+IMAPStore far
+Account a
+
+MaildirStore near
+Path %s/
+Inbox %s/INBOX
+SubFolders Verbatim
+
+Channel c
+Far :far:
+Near :near:
+Patterns *
+Create Near
+Sync All
+SyncState *
+`, host, port, user, s.Password, root, root)
+	if err := os.WriteFile(rc, []byte(text), 0o600); err != nil {
+		b.Fatal(err)
+	}
+	return rc
+}

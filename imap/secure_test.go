@@ -1,0 +1,219 @@
+package imap
+
+import (
+	"context"
+	"errors"
+	"io"
+	"strings"
+	"testing"
+	"time"
+
+	"mailtwin/imap/imaptest"
+	"mailtwin/imap/wire"
+	"mailtwin/mailbox"
+)
+
+func newCA(t *testing.T) *imaptest.CA {
+	t.Helper()
+	ca, err := imaptest.NewCA()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return ca
+}
+
+// S8: a bad certificate is refused, on implicit TLS and STARTTLS alike, with its cause, and before anything secret.
+func TestS8Certificates(t *testing.T) {
+	now := time.Now()
+	for _, tt := range []struct {
+		name    string
+		request imaptest.CertRequest
+		foreign bool
+		want    string // in the error; empty means that it is fine
+	}{
+		{name: "good"},
+		{name: "expired", request: imaptest.CertRequest{NotAfter: now.Add(-time.Hour)}, want: "expired"},
+		{name: "not yet valid", request: imaptest.CertRequest{NotBefore: now.Add(time.Hour), NotAfter: now.Add(2 * time.Hour)}, want: "not valid yet"},
+		{name: "another host", request: imaptest.CertRequest{Hosts: []string{"example.org"}}, want: "another host"},
+		{name: "unknown CA", foreign: true, want: "authority that is not known"},
+	} {
+		for _, security := range []Security{Implicit, StartTLS} {
+			ca := newCA(t)
+			cert, err := ca.Issue(tt.request)
+			if err != nil {
+				t.Fatal(err)
+			}
+			f := newFake(t, nil)
+			f.cert, f.implicit = &cert, security == Implicit
+			f.start()
+			o := f.options()
+			o.Security, o.RootCAs = security, ca.Pool
+			if tt.foreign {
+				o.RootCAs = newCA(t).Pool
+			}
+			a, err := Open(context.Background(), o)
+			if tt.want == "" {
+				if err != nil {
+					t.Errorf("%s, %s: %v", tt.name, security, err)
+					continue
+				}
+				_ = a.Close()
+				continue
+			}
+			if !errors.Is(err, ErrTLS) || !strings.Contains(err.Error(), tt.want) {
+				t.Errorf("%s, %s: %v, want %q", tt.name, security, err, tt.want)
+			}
+			if sent := append(f.sent("AUTH"), f.sent("LOGIN")...); len(sent) > 0 {
+				t.Errorf("%s, %s: %q was sent", tt.name, security, sent)
+			}
+		}
+	}
+}
+
+// S1, S2, S4, S5: whatever keeps TLS from starting, nothing secret is sent.
+func TestS1StartTLSOrNothing(t *testing.T) {
+	for name, change := range map[string]func(f *fake){
+		"refused":    func(f *fake) { f.say("STARTTLS", "%s NO not today\r\n") },
+		"unknown":    func(f *fake) { f.say("STARTTLS", "%s BAD what\r\n") },
+		"bye":        func(f *fake) { f.say("STARTTLS", "* BYE\r\n") },
+		"hung up":    func(f *fake) { f.say("STARTTLS", "") },
+		"other tag":  func(f *fake) { f.say("STARTTLS", "T1 OK\r\n") },
+		"injected":   func(f *fake) { f.say("STARTTLS", "%s OK\r\n* CAPABILITY IMAP4rev1\r\n") },
+		"late":       func(f *fake) { f.late = "* CAPABILITY IMAP4rev1\r\n" },
+		"preauth":    func(f *fake) { f.greeting = "* PREAUTH in\r\n" },
+		"garbage":    func(f *fake) { f.greeting = "HTTP/1.1 400 Bad Request\r\n\r\n" },
+		"no":         func(f *fake) { f.greeting = "* NO\r\n" },
+		"greets bye": func(f *fake) { f.greeting = "* BYE full\r\n" },
+	} {
+		ca := newCA(t)
+		cert, err := ca.Issue(imaptest.CertRequest{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		f := newFake(t, nil)
+		f.cert = &cert
+		change(f)
+		f.start()
+		o := f.options()
+		o.Security, o.RootCAs, o.Timeout = StartTLS, ca.Pool, time.Second
+		if _, err := Open(context.Background(), o); err == nil {
+			t.Errorf("%s: it went on", name)
+		}
+		if sent := append(f.sent("AUTH"), f.sent("LOGIN")...); len(sent) > 0 {
+			t.Errorf("%s: %q was sent", name, sent)
+		}
+	}
+}
+
+func TestS4PreauthIsRefusedEverywhere(t *testing.T) {
+	f := newFake(t, nil)
+	f.greeting = "* PREAUTH [CAPABILITY IMAP4rev1] welcome, whoever you are\r\n"
+	f.start()
+	if _, err := Open(context.Background(), f.options()); !errors.Is(err, ErrPreauth) {
+		t.Errorf("%v", err)
+	}
+	if sent := f.sent(""); len(sent) > 0 {
+		t.Errorf("%q was sent", sent)
+	}
+}
+
+// S6: capabilities from before the login do not count after it.
+func TestS6CapabilitiesAfterLogin(t *testing.T) {
+	f := newFake(t, map[string]string{"AUTHENTICATE": "%s OK in\r\n", "CAPABILITY": "* CAPABILITY IMAP4rev1 MOVE\r\n%s OK\r\n"})
+	f.greeting = "* OK [CAPABILITY IMAP4rev1 AUTH=PLAIN SASL-IR UIDPLUS] x\r\n"
+	a := f.start().account()
+	err := a.once(context.Background(), "", func(s *session) error {
+		if !s.caps["MOVE"] || s.caps["UIDPLUS"] {
+			t.Errorf("%v", s.caps)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Error(err)
+	}
+}
+
+// S17: the password is in no error, also when the server sends it back, and in no trace.
+func TestS17PasswordStaysSecret(t *testing.T) {
+	for _, mechanism := range []string{"AUTH=PLAIN SASL-IR", "AUTH=PLAIN", ""} {
+		f := newFake(t, map[string]string{
+			"AUTHENTICATE": "%s NO no " + secret + "\r\n", "AUTHENTICATE PLAIN": "%s NO no " + secret + "\r\n", "LOGIN": "%s NO no " + secret + "\r\n",
+		})
+		f.greeting = "* OK [CAPABILITY IMAP4rev1 " + mechanism + "] x\r\n"
+		f.start()
+		o := f.options()
+		var trace strings.Builder
+		o.Trace = wire.NewTraceWriter(&trace)
+		_, err := Open(context.Background(), o)
+		if !errors.Is(err, mailbox.ErrAuth) || strings.Contains(err.Error(), secret) {
+			t.Errorf("%q: %v", mechanism, err)
+		}
+		if strings.Contains(trace.String(), secret) {
+			t.Errorf("%q: the trace says %s", mechanism, trace.String())
+		}
+	}
+}
+
+func TestLoginDisabled(t *testing.T) {
+	f := newFake(t, nil)
+	f.greeting = "* OK [CAPABILITY IMAP4rev1 LOGINDISABLED] x\r\n"
+	if _, err := Open(context.Background(), f.start().options()); !errors.Is(err, mailbox.ErrAuth) || len(f.sent("LOGIN")) > 0 {
+		t.Errorf("%v, %q", err, f.sent("LOGIN"))
+	}
+}
+
+func TestTooManyConnectionsShrinkThePool(t *testing.T) {
+	f := newFake(t, nil)
+	o := f.start().options()
+	o.Connections = 4
+	a, err := Open(context.Background(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = a.Close() }()
+	f.say("AUTHENTICATE", "%s NO [LIMIT] Too many simultaneous connections\r\n")
+	ctx := context.Background()
+	first, err := a.acquire(ctx, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan error, 1)
+	go func() { done <- a.once(ctx, "", func(*session) error { return nil }) }()
+	for a.Parallel() != 1 {
+		time.Sleep(time.Millisecond)
+	}
+	a.release(first)
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+}
+
+// M2, S14: a server that dies while a body comes costs nothing: the rest comes over the next connection.
+func TestFetchGoesOnAfterACut(t *testing.T) {
+	f := newFake(t, map[string]string{
+		"SELECT":    selected(1, 9, 2, "5"),
+		"UID FETCH": "* 1 FETCH (UID 1 BODY[] {5}\r\nfirst)\r\n* 2 FETCH (UID 2 BODY[] {6}\r\nse",
+	})
+	cut := false
+	o := f.start().options()
+	o.Timeout = 200 * time.Millisecond
+	a, err := Open(context.Background(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = a.Close() }()
+	got := map[mailbox.ID]string{}
+	err = a.Fetch(context.Background(), "INBOX", []mailbox.ID{"1", "2"}, func(id mailbox.ID, r io.Reader) error {
+		b, err := io.ReadAll(r)
+		if err != nil {
+			cut = true
+			f.say("UID FETCH", "* 2 FETCH (UID 2 BODY[] {6}\r\nsecond)\r\n%s OK\r\n")
+			return err
+		}
+		got[id] += string(b)
+		return nil
+	}, func(id mailbox.ID, err error) { t.Errorf("message %s: %v", id, err) })
+	if err != nil || !cut || got["1"] != "first" || got["2"] != "second" {
+		t.Errorf("%v, cut %v, %v", got, cut, err)
+	}
+}
