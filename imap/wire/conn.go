@@ -2,6 +2,7 @@ package wire
 
 import (
 	"bufio"
+	"context"
 	"crypto/rand"
 	"crypto/tls"
 	"errors"
@@ -137,20 +138,15 @@ func (c *Conn) sendSome(b []byte) (int, error) {
 	return n, err
 }
 
-// claim takes the right to send. It gives up when the connection ends, or done is closed.
-func (c *Conn) claim(done <-chan struct{}) error {
-	select {
-	case <-c.gone:
-		return c.Err()
-	default:
-	}
+// claim takes the right to send. It gives up when the connection or ctx ends.
+func (c *Conn) claim(ctx context.Context) error {
 	select {
 	case c.writing <- struct{}{}:
 		return nil
 	case <-c.gone:
 		return c.Err()
-	case <-done:
-		return os.ErrDeadlineExceeded
+	case <-ctx.Done():
+		return ctx.Err()
 	}
 }
 

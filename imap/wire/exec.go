@@ -3,13 +3,13 @@ package wire
 import (
 	"context"
 	"fmt"
-	"strings"
 	"sync"
 )
 
 // An execution is a flight of commands and what came of them.
 type execution struct {
 	handler func(*Response) error
+	running sync.Mutex // held while handler runs, so that Exec does not return under it
 
 	mu      sync.Mutex
 	answers []Status
@@ -26,7 +26,7 @@ type execution struct {
 // Exec returns a Status for each command, in order: a refused command is a Status, not an error. An error of handle
 // makes handle deaf, and is returned once all is answered. Any other error is the end of the connection; where another
 // one may do better it wraps mailbox.ErrTemporary. An IMAP command cannot be taken back: if ctx ends first, the
-// connection is closed.
+// connection is closed. handle is not running any more when Exec returns.
 func (c *Conn) Exec(ctx context.Context, handle func(*Response) error, cmds ...*Command) ([]Status, error) {
 	x := &execution{handler: handle, answers: make([]Status, len(cmds)), waiting: len(cmds), done: make(chan struct{})}
 	if len(cmds) == 0 {
@@ -35,7 +35,7 @@ func (c *Conn) Exec(ctx context.Context, handle func(*Response) error, cmds ...*
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	if err := c.launch(x, cmds); err != nil {
+	if err := c.launch(ctx, x, cmds); err != nil {
 		return nil, err
 	}
 	if !c.isHanded() {
@@ -43,12 +43,13 @@ func (c *Conn) Exec(ctx context.Context, handle func(*Response) error, cmds ...*
 	}
 	select {
 	case <-x.done:
+		return x.result()
 	case <-ctx.Done():
 		c.fail(ctx.Err()) //nolint:errcheck // what is returned is why the caller gave up
 		<-x.done
+		x.silence()
 		return nil, ctx.Err()
 	}
-	return x.result()
 }
 
 // drive reads by itself, as long as go-imap does not.
@@ -70,8 +71,8 @@ func (c *Conn) drive(ctx context.Context, x *execution) ([]Status, error) {
 	}
 }
 
-// launch registers the commands and sends them in one write.
-func (c *Conn) launch(x *execution, cmds []*Command) error {
+// launch registers the commands and sends them in one write. Once they are registered, x hears how they end.
+func (c *Conn) launch(ctx context.Context, x *execution, cmds []*Command) error {
 	lines := make([]string, len(cmds))
 	for i, cmd := range cmds {
 		line, err := cmd.line()
@@ -80,39 +81,56 @@ func (c *Conn) launch(x *execution, cmds []*Command) error {
 		}
 		lines[i] = line
 	}
-	c.writing.Lock()
-	defer c.writing.Unlock()
-	var b strings.Builder
-	c.mu.Lock()
-	if err := c.dead; err != nil {
-		c.mu.Unlock()
+	if err := c.claim(ctx); err != nil {
 		return err
 	}
-	for i, line := range lines {
-		c.serial++
-		tag := fmt.Sprintf("X%d", c.serial)
-		cmds[i].tag = tag
-		c.queue = append(c.queue, &entry{tag: tag, verb: verbOf(line), exec: x, index: i})
-		fmt.Fprintf(&b, "%s %s\r\n", tag, line)
-		if c.options.Trace != nil {
-			c.options.Trace.sentCommand(tag+" "+line, verbOf(line))
-		}
+	defer c.unclaim()
+	flight, err := c.enqueue(x, cmds, lines)
+	if err != nil {
+		return err
 	}
-	c.mu.Unlock()
-	if _, err := c.send([]byte(b.String())); err != nil {
-		return c.fail(err)
+	if _, err := c.send(flight); err != nil {
+		c.fail(err) //nolint:errcheck // x learns of it with all others
 	}
 	return nil
 }
 
+// enqueue gives the commands their tags and a place in the queue.
+func (c *Conn) enqueue(x *execution, cmds []*Command, lines []string) ([]byte, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.dead != nil {
+		return nil, c.dead
+	}
+	var flight []byte
+	for i, line := range lines {
+		c.serial++
+		cmds[i].tag = fmt.Sprintf("%sX%d", c.prefix, c.serial)
+		c.queue = append(c.queue, &entry{tag: cmds[i].tag, verb: verbOf(line), exec: x, index: i, whole: true})
+		flight = fmt.Appendf(flight, "%s %s\r\n", cmds[i].tag, line)
+		if c.options.Trace != nil {
+			c.options.Trace.sentCommand(cmds[i].tag+" "+line, verbOf(line))
+		}
+	}
+	return flight, nil
+}
+
 func (x *execution) handle(r *Response) error {
+	x.running.Lock()
+	defer x.running.Unlock()
 	x.mu.Lock()
-	deaf := x.handler == nil || x.refused != nil
+	deaf := x.handler == nil || x.refused != nil || x.failed != nil
 	x.mu.Unlock()
 	if deaf {
 		return nil
 	}
 	return x.handler(r)
+}
+
+// silence waits until the handler has returned, and it is not called again: whoever calls this has seen x fail.
+func (x *execution) silence() {
+	x.running.Lock()
+	defer x.running.Unlock() //nolint:staticcheck // taking it is the point
 }
 
 func (x *execution) refuse(err error) {
@@ -141,6 +159,7 @@ func (x *execution) end(err error) {
 }
 
 func (x *execution) result() ([]Status, error) {
+	x.silence()
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	if x.failed != nil {

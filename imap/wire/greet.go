@@ -40,7 +40,7 @@ func (c *Conn) Greeting(ctx context.Context) (Status, error) {
 		return status, errors.Join(fmt.Errorf("%w: %.80q", ErrGreeting, status.Kind), c.Close())
 	}
 	if status.Code == "CAPABILITY" {
-		c.learn((&Response{p: &parser{seg: []byte(status.Args)}}).Caps())
+		c.learn(capWords(status.Args))
 	}
 	return status, nil
 }

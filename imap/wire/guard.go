@@ -3,6 +3,7 @@ package wire
 import (
 	"strconv"
 	"strings"
+	"unicode"
 )
 
 // The guard writes anew what go-imap is to see, from parts that were understood. What was not is left out: go-imap
@@ -31,27 +32,31 @@ func guardStatus(s Status, verb string) string {
 	if code != "" {
 		code = "[" + code + "] "
 	}
-	return s.Kind + " " + code + "." + guardText(s.Text)
+	return s.Kind + " " + code + guardText(s.Text)
 }
 
-// guardText makes a text harmless. It follows a "." so that it is never empty and never looks like a code.
+// guardText makes a text harmless: it is never empty, and never looks like a code.
 func guardText(text string) string {
-	return strings.Map(func(r rune) rune {
-		if r < ' ' || r == 0x7f {
+	text = strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) {
 			return -1
 		}
 		return r
 	}, text)
+	if text == "" || text[0] == '[' {
+		return "." + text
+	}
+	return text
 }
 
-// guardCode returns the response code, if it is one that go-imap reads and has a value that go-imap can hold, or one
-// without arguments.
+// guardCode returns the response code: with its arguments if go-imap reads them and can hold them, without them if it
+// does not read them.
 func guardCode(s Status, verb string) string {
 	switch s.Code {
 	case "":
 		return ""
 	case "CAPABILITY":
-		return "CAPABILITY" + guardCaps(strings.Fields(s.Args))
+		return "CAPABILITY" + guardCaps(capWords(s.Args))
 	case "UIDNEXT", "UIDVALIDITY":
 		return guardNumber(s, 1<<32-1)
 	case "HIGHESTMODSEQ":
@@ -64,7 +69,7 @@ func guardCode(s Status, verb string) string {
 	case "COPYUID":
 		return guardCopy(s, verb)
 	}
-	if s.Args == "" && isWord(s.Code) {
+	if isWord(s.Code) {
 		return s.Code
 	}
 	return ""
@@ -78,7 +83,7 @@ func guardNumber(s Status, most uint64) string {
 	return s.Code + " " + strconv.FormatUint(n, 10)
 }
 
-// guardAppend passes an APPENDUID only to the command that it belongs to.
+// guardAppend passes an APPENDUID on only to the command that it belongs to.
 func guardAppend(s Status, verb string) string {
 	validity, uid, _ := strings.Cut(s.Args, " ")
 	v, err := parseUID(validity)
@@ -92,17 +97,20 @@ func guardAppend(s Status, verb string) string {
 	return "APPENDUID " + strconv.FormatUint(uint64(v), 10) + " " + strconv.FormatUint(uint64(u), 10)
 }
 
-// guardCopy passes a COPYUID whose sets are finite. An untagged one belongs to a MOVE.
+// guardCopy passes a COPYUID on whose sets are finite and ascend, to the command that it belongs to. go-imap sorts each
+// set for itself, so that of others it would lose which UID became which; and it takes quadratic time for that, and
+// does not survive counting to the last UID there is.
 func guardCopy(s Status, verb string) string {
 	fields := strings.Fields(s.Args)
-	if len(fields) != 3 || (verb != "" && verb != "UID COPY" && verb != "UID MOVE") {
+	if len(fields) != 3 || (verb != "UID COPY" && verb != "UID MOVE") {
 		return ""
 	}
 	if _, err := parseUID(fields[0]); err != nil {
 		return ""
 	}
 	for _, set := range fields[1:] {
-		if ranges, err := parseRanges(set); err != nil || len(ranges) == 0 {
+		ranges, err := parseRanges(set)
+		if err != nil || !ascend(ranges) || ranges[len(ranges)-1].Last == 1<<32-1 {
 			return ""
 		}
 	}

@@ -30,24 +30,40 @@ var errSyntax = errors.New("malformed response")
 // A parser reads one response after another. What it hands out is valid until it goes on.
 type parser struct {
 	br      *bufio.Reader
-	largest int64 // of a body literal
+	largest int64 // octets of a body literal
+	lines   func([]byte)
+	skips   func(int64)
+	fatal   error // of the connection, or of a bound: nothing can be read after it
 
 	seg    []byte // what is left of the segment
 	long   []byte // holds a segment that is longer than br's buffer
 	answer int    // octets of the response so far
-	limit  int    // of the segment
+	bodies bool   // the response may hold bodies
 	open   int64  // octets left of the literal that is being read
 	inside bool   // a literal was entered and not left
 	ended  bool   // the response's last segment was read
-	lines  func([]byte)
-	skips  func(int64)
 }
 
 // begin reads the first segment of the next response.
 func (p *parser) begin() error {
-	p.answer, p.open, p.inside, p.ended = 0, 0, false, false
-	p.limit = maxLine
+	p.answer, p.open, p.bodies, p.inside, p.ended = 0, 0, false, false, false
+	if cap(p.long) > maxLine {
+		p.long = nil
+	}
 	return p.segment()
+}
+
+// die notes an error that nothing can be read after.
+func (p *parser) die(err error) error {
+	if p.fatal == nil {
+		p.fatal = err
+	}
+	return err
+}
+
+// exceeded is a broken bound.
+func (p *parser) exceeded(format string, args ...any) error {
+	return p.die(&BoundError{fmt.Sprintf(format, args...)})
 }
 
 // segment reads up to the next line end, which is left out.
@@ -57,16 +73,13 @@ func (p *parser) segment() error {
 		line, err = p.longSegment(line)
 	}
 	if err != nil {
-		if errors.Is(err, io.EOF) && len(line) > 0 {
-			err = io.ErrUnexpectedEOF
+		if len(line) > 0 || p.answer > 0 {
+			err = eof(err)
 		}
-		return err
+		return p.die(err)
 	}
 	if p.answer += len(line); p.answer > maxAnswer {
-		return &BoundError{"an answer of more than 64 MiB"}
-	}
-	if len(line) > p.limit {
-		return &BoundError{"a line of more than 1 MiB"}
+		return p.exceeded("an answer of more than %d MiB", maxAnswer>>20)
 	}
 	line = bytes.TrimSuffix(line[:len(line)-1], []byte("\r"))
 	if p.lines != nil {
@@ -76,16 +89,18 @@ func (p *parser) segment() error {
 	return nil
 }
 
+// longSegment reads on when the buffer is full. Its limit counts the line end.
 func (p *parser) longSegment(start []byte) ([]byte, error) {
 	p.long = append(p.long[:0], start...)
+	limit := maxLine
 	if listing(start) {
-		p.limit = maxListing
+		limit = maxListing
 	}
 	for {
 		more, err := p.br.ReadSlice('\n')
 		p.long = append(p.long, more...)
-		if len(p.long) > p.limit {
-			return nil, &BoundError{"a line of more than " + strconv.Itoa(p.limit>>20) + " MiB"}
+		if len(p.long) > limit {
+			return nil, p.exceeded("a line of more than %d MiB", limit>>20)
 		}
 		if !errors.Is(err, bufio.ErrBufferFull) {
 			return p.long, err
@@ -117,7 +132,7 @@ func (p *parser) finish() error {
 			p.seg, p.ended = nil, true
 			return nil
 		}
-		if err := p.enter(size, p.largest); err != nil {
+		if err := p.enter(size, p.bodies); err != nil {
 			return err
 		}
 	}
@@ -125,15 +140,20 @@ func (p *parser) finish() error {
 
 // tail tells whether the rest of the segment ends in a literal, and how long that is.
 func (p *parser) tail() (size int64, ok bool, err error) {
+	if p.fatal != nil {
+		return 0, false, p.fatal
+	}
 	if p.ended || len(p.seg) == 0 || p.seg[len(p.seg)-1] != '}' {
 		return 0, false, nil
 	}
 	i := bytes.LastIndexByte(p.seg, '{')
-	if i < 0 || quoted(p.seg[:i]) {
+	if i < 0 || !announces(p.seg[i:]) || quoted(p.seg[:i]) {
 		return 0, false, nil
 	}
-	size, err = literalSize(p.seg[i:])
-	return size, err == nil, err
+	if size, err = literalSize(p.seg[i:]); err != nil {
+		return 0, false, p.die(err)
+	}
+	return size, true, nil
 }
 
 // quoted tells whether the text ends inside a quoted string.
@@ -150,24 +170,30 @@ func quoted(text []byte) bool {
 	return in
 }
 
+// announces tells whether text in braces means the size of a literal, be it a sane one or not.
+func announces(text []byte) bool { return len(bytes.Trim(text[1:len(text)-1], "0123456789+-")) == 0 }
+
 // literalSize reads "{n}" or "{n+}". What does not fit is fatal, for then nobody knows where the literal ends.
 func literalSize(p []byte) (int64, error) {
-	digits := bytes.TrimSuffix(p[1:len(p)-1], []byte("+"))
-	n, err := strconv.ParseInt(string(digits), 10, 64)
-	if err != nil || n < 0 || digits[0] == '+' {
+	n, err := strconv.ParseUint(string(bytes.TrimSuffix(p[1:len(p)-1], []byte("+"))), 10, 63)
+	if err != nil {
 		return 0, &BoundError{fmt.Sprintf("a literal of size %.40q", p)}
 	}
-	return n, nil
+	return int64(n), nil
 }
 
-// enter begins a literal of at most limit octets.
-func (p *parser) enter(size, limit int64) error {
-	if size > limit {
-		return &BoundError{fmt.Sprintf("a literal of %d octets, more than the %d that are allowed", size, limit)}
+// enter begins a literal. The size of a body has a bound of its own, and does not count for the answer.
+func (p *parser) enter(size int64, body bool) error {
+	limit := int64(maxLiteral)
+	if body {
+		limit = p.largest
 	}
-	if limit == maxLiteral {
+	if size > limit {
+		return p.exceeded("a literal of %d octets, more than the %d that are allowed", size, limit)
+	}
+	if !body {
 		if p.answer += int(size); p.answer > maxAnswer {
-			return &BoundError{"an answer of more than 64 MiB"}
+			return p.exceeded("an answer of more than %d MiB", maxAnswer>>20)
 		}
 	}
 	p.seg, p.open, p.inside = nil, size, true
@@ -179,11 +205,14 @@ func (p *parser) enter(size, limit int64) error {
 
 // leave reads the literal to its end, if one was entered, and goes to the segment that follows it.
 func (p *parser) leave() error {
+	if p.fatal != nil {
+		return p.fatal
+	}
 	for p.open > 0 {
 		n, err := p.br.Discard(int(min(p.open, 1<<20)))
 		p.open -= int64(n)
 		if err != nil {
-			return eof(err)
+			return p.die(eof(err))
 		}
 	}
 	if !p.inside {
@@ -202,40 +231,31 @@ func eof(err error) error {
 }
 
 // literalReader reads the open literal. An error that it returns besides io.EOF is one of the connection.
-type literalReader struct {
-	p      *parser
-	failed error
-}
+type literalReader struct{ p *parser }
 
-func (l *literalReader) Read(b []byte) (int, error) {
-	if l.failed != nil {
-		return 0, l.failed
-	}
-	if l.p.open == 0 {
+func (l literalReader) Read(b []byte) (int, error) {
+	switch {
+	case l.p.fatal != nil:
+		return 0, l.p.fatal
+	case l.p.open == 0:
 		return 0, io.EOF
-	}
-	if int64(len(b)) > l.p.open {
+	case int64(len(b)) > l.p.open:
 		b = b[:l.p.open]
 	}
 	n, err := l.p.br.Read(b)
 	l.p.open -= int64(n)
 	if err != nil && l.p.open > 0 {
-		l.failed = eof(err)
-		return n, l.failed
+		return n, l.p.die(eof(err))
 	}
 	return n, nil
 }
 
 // WriteTo saves a copy: the octets go from the connection's buffer to w.
-func (l *literalReader) WriteTo(w io.Writer) (written int64, err error) {
-	for l.p.open > 0 && l.failed == nil {
-		chunk, err := l.p.br.Peek(1)
-		if err == nil {
-			chunk, err = l.p.br.Peek(int(min(int64(max(1, l.p.br.Buffered())), l.p.open)))
-		}
+func (l literalReader) WriteTo(w io.Writer) (written int64, err error) {
+	for l.p.open > 0 {
+		chunk, err := l.chunk()
 		if err != nil {
-			l.failed = eof(err)
-			return written, l.failed
+			return written, err
 		}
 		n, err := w.Write(chunk)
 		written += int64(n)
@@ -244,5 +264,16 @@ func (l *literalReader) WriteTo(w io.Writer) (written int64, err error) {
 			return written, errors.Join(err, discardErr)
 		}
 	}
-	return written, l.failed
+	return written, nil
+}
+
+// chunk returns what has come of the literal, at least one octet of it.
+func (l literalReader) chunk() ([]byte, error) {
+	if l.p.fatal != nil {
+		return nil, l.p.fatal
+	}
+	if _, err := l.p.br.Peek(1); err != nil {
+		return nil, l.p.die(eof(err))
+	}
+	return l.p.br.Peek(int(min(int64(l.p.br.Buffered()), l.p.open)))
 }

@@ -56,6 +56,9 @@ func (c *Conn) dispatch() error {
 	case bytes.HasPrefix(c.p.seg, []byte("* ")):
 		c.p.seg = c.p.seg[2:]
 		return c.untagged()
+	case string(c.p.seg) == "*":
+		c.options.Report("an empty response")
+		return nil
 	}
 	return c.tagged()
 }

@@ -68,20 +68,23 @@ func (p *parser) quotedString() ([]byte, bool) {
 	return nil, false
 }
 
+// atLiteral tells whether a literal comes next. One that may hold NUL begins with "~".
+func (p *parser) atLiteral() bool { return p.at('{') || bytes.HasPrefix(p.seg, []byte("~{")) }
+
 // literal enters the literal that comes next, if one does.
-func (p *parser) literal(limit int64) (*literalReader, int64, error) {
+func (p *parser) literal(body bool) (io.Reader, int64, error) {
 	text := bytes.TrimPrefix(p.seg, []byte("~"))
-	if len(text) < 3 || text[0] != '{' || text[len(text)-1] != '}' || bytes.IndexByte(text, '}') != len(text)-1 {
+	if len(text) < 2 || text[0] != '{' || text[len(text)-1] != '}' || !announces(text) {
 		return nil, 0, errSyntax
 	}
 	size, err := literalSize(text)
 	if err != nil {
+		return nil, 0, p.die(err)
+	}
+	if err := p.enter(size, body); err != nil {
 		return nil, 0, err
 	}
-	if err := p.enter(size, limit); err != nil {
-		return nil, 0, err
-	}
-	return &literalReader{p: p}, size, nil
+	return literalReader{p}, size, nil
 }
 
 // text takes a string in any form: quoted, literal, atom. NIL is nil and isNil.
@@ -94,7 +97,7 @@ func (p *parser) text() (value []byte, isNil bool, err error) {
 			return nil, false, errSyntax
 		}
 		return value, false, nil
-	case p.at('{'), p.at('~'):
+	case p.atLiteral():
 		return p.literalText()
 	}
 	value = p.word()
@@ -105,7 +108,7 @@ func (p *parser) text() (value []byte, isNil bool, err error) {
 }
 
 func (p *parser) literalText() ([]byte, bool, error) {
-	l, _, err := p.literal(maxLiteral)
+	l, _, err := p.literal(false)
 	if err != nil {
 		return nil, false, err
 	}
@@ -124,7 +127,7 @@ func (p *parser) skip() error {
 		switch {
 		case p.accept('('):
 			if depth++; depth > maxDepth {
-				return &BoundError{"parentheses nested deeper than 100"}
+				return p.exceeded("parentheses nested deeper than %d", maxDepth)
 			}
 			continue
 		case p.accept(')'):

@@ -1,10 +1,12 @@
 package wire
 
 import (
+	"bytes"
 	"fmt"
 	"io"
 	"strings"
 	"sync"
+	"unicode"
 )
 
 // A TraceWriter is a file into which several connections write what goes over the wire.
@@ -76,13 +78,11 @@ func (t *Trace) write(side, text string) {
 
 // visible replaces what would make more of a line than a line.
 func visible(r rune) rune {
-	if r < ' ' || (r >= 0x7f && r < 0xa0) {
+	if unicode.IsControl(r) || unicode.Is(unicode.Cf, r) {
 		return '\uFFFD'
 	}
 	return r
 }
-
-func (t *Trace) received(line []byte) { t.write("S", string(line)) }
 
 func (t *Trace) skipped(size int64) { t.write("S", fmt.Sprintf("<%d octets>", size)) }
 
@@ -100,7 +100,29 @@ func (t *Trace) sentCommand(text, verb string) {
 		t.write("C", "***")
 		return
 	}
+	if words := strings.Fields(rest); verb == "AUTHENTICATE" && len(words) == 3 { // with an initial response
+		t.hideWord(words[2])
+	}
 	t.write("C", tag+" "+verb+" ***")
 }
 
-func (t *Trace) sentSecret() { t.write("C", "***") }
+// sentSecret writes that something was answered to a challenge, which is left out from then on, should it come back.
+func (t *Trace) sentSecret(b []byte) {
+	t.hideWord(string(b))
+	t.write("C", "***")
+}
+
+// hideWord hides one of the words of a login, in whatever form it was sent. Very short ones hide nothing but the trace.
+func (t *Trace) hideWord(word string) {
+	if word = strings.TrimSpace(word); len(word) >= 6 {
+		t.Hide(word)
+	}
+}
+
+// traceLine writes a segment that came. What a server says in the middle of a login may be an echo.
+func (c *Conn) traceLine(line []byte) {
+	if e := c.head(); e != nil && e.verb == "AUTHENTICATE" && bytes.HasPrefix(line, []byte("+")) {
+		line = []byte("+ ***")
+	}
+	c.options.Trace.write("S", string(line))
+}

@@ -53,10 +53,25 @@ func ParseUIDSet(s string) (UIDSet, error) {
 	if err != nil {
 		return nil, err
 	}
+	for i, r := range ranges {
+		ranges[i] = UIDRange{min(r.First, r.Last), max(r.First, r.Last)}
+	}
 	return normalise(ranges), nil
 }
 
-// parseRanges keeps the order in which the server named them, which matters in COPYUID.
+// ascend tells whether no range is turned round and each begins after the one before it.
+func ascend(ranges []UIDRange) bool {
+	var last uint32
+	for _, r := range ranges {
+		if r.First <= last || r.Last < r.First {
+			return false
+		}
+		last = r.Last
+	}
+	return true
+}
+
+// parseRanges reads ranges as they came, in the order in which they came. There is at least one.
 func parseRanges(s string) ([]UIDRange, error) {
 	ranges := make([]UIDRange, 0, 1+strings.Count(s, ","))
 	for part := range strings.SplitSeq(s, ",") {
@@ -71,7 +86,7 @@ func parseRanges(s string) ([]UIDRange, error) {
 				return nil, err
 			}
 		}
-		ranges = append(ranges, UIDRange{min(a, b), max(a, b)})
+		ranges = append(ranges, UIDRange{a, b})
 	}
 	return ranges, nil
 }

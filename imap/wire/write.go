@@ -2,6 +2,7 @@ package wire
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"strings"
 )
@@ -34,7 +35,7 @@ func (c *Conn) writeSome(b []byte) (int, error) {
 		return c.writeAnswer(b)
 	}
 	if c.sent.idle() {
-		if err := c.claim(nil); err != nil {
+		if err := c.claim(context.Background()); err != nil {
 			return 0, err
 		}
 	}
@@ -113,7 +114,7 @@ func (c *Conn) segmentDone() []byte {
 	}
 	text := strings.TrimRight(string(line), "\r\n")
 	e := c.sent.entry
-	if c.options.Trace != nil {
+	if c.options.Trace != nil && text != "" {
 		c.options.Trace.sentCommand(text, e.verb)
 	}
 	size, synchronising, ok := announced(text)

@@ -1,0 +1,67 @@
+package wire
+
+import (
+	"bytes"
+	"fmt"
+	"strings"
+)
+
+// A Status is what ends a command, or an untagged OK, NO, BAD, BYE or PREAUTH. Text is foreign.
+type Status struct {
+	Kind string // OK, NO, BAD, BYE or PREAUTH
+	Code string // the response code in upper case; empty if there is none
+	Args string // what follows the code inside the brackets, as it came
+	Text string
+}
+
+// Err returns nil for OK and PREAUTH, and a *StatusError for everything else.
+func (s Status) Err() error {
+	if s.Kind == "OK" || s.Kind == "PREAUTH" {
+		return nil
+	}
+	return &StatusError{s}
+}
+
+// A StatusError is a command that the server refused.
+type StatusError struct{ Status }
+
+func (e *StatusError) Error() string {
+	if e.Code == "" {
+		return fmt.Sprintf("%s %s", e.Kind, e.Text)
+	}
+	return fmt.Sprintf("%s [%s] %s", e.Kind, strings.TrimSpace(e.Code+" "+e.Args), e.Text)
+}
+
+// parseStatus reads what follows the tag or the "*".
+func parseStatus(kind string, rest []byte) Status {
+	s := Status{Kind: strings.ToUpper(kind)}
+	rest = bytes.TrimLeft(rest, " ")
+	if len(rest) > 0 && rest[0] == '[' {
+		if end := codeEnd(rest); end > 0 {
+			code, args, _ := strings.Cut(string(rest[1:end]), " ")
+			s.Code, s.Args = strings.ToUpper(code), strings.TrimSpace(args)
+			rest = bytes.TrimLeft(rest[end+1:], " ")
+		}
+	}
+	s.Text = string(rest)
+	return s
+}
+
+// codeEnd finds the bracket that closes a response code. PERMANENTFLAGS may hold brackets inside its list.
+func codeEnd(p []byte) int {
+	depth, in := 0, false
+	for i, c := range p {
+		switch {
+		case c == '"':
+			in = !in
+		case in:
+		case c == '(':
+			depth++
+		case c == ')':
+			depth--
+		case c == ']' && depth <= 0:
+			return i
+		}
+	}
+	return bytes.IndexByte(p, ']')
+}
