@@ -66,7 +66,7 @@ func (c *config) checkTLS(env *environment, a *account) error {
 
 func isLoopback(host string) bool {
 	ip := net.ParseIP(host)
-	return host == "localhost" || (ip != nil && ip.IsLoopback())
+	return strings.EqualFold(host, "localhost") || (ip != nil && ip.IsLoopback())
 }
 
 // checkSecrets refuses a password in a file that others can read.

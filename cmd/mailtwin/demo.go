@@ -25,7 +25,7 @@ touches nothing of yours. The Maildir stays, to be looked at.
 
 ` + exitStatuses,
 		Example: "  mailtwin demo",
-		Args:    cobra.NoArgs,
+		Args:    noArguments,
 		RunE:    func(cmd *cobra.Command, _ []string) error { return runDemo(cmd.Context(), env) },
 	}
 }

@@ -47,7 +47,7 @@ func exitStatus(err error) int {
 		return exitUsage
 	case errors.Is(err, mailbox.ErrAuth):
 		return exitAuth
-	case errors.As(err, new(*syncer.BrakeError)):
+	case errors.As(err, new(*syncer.BrakeError)), errors.As(err, new(*changedError)):
 		return exitBrake
 	case errors.As(err, new(*state.LockedError)):
 		return exitLocked
@@ -60,7 +60,12 @@ func exitStatus(err error) int {
 // hintFor says what to do next.
 func hintFor(err error) string {
 	var brake *syncer.BrakeError
+	var changed *changedError
 	switch {
+	case errors.As(err, new(stopped)):
+		return "what was done so far is kept; run again to go on"
+	case errors.As(err, &changed):
+		return changed.hint()
 	case errors.As(err, &brake) && brake.Side == syncer.Near:
 		return "is the disk mounted, and is maildir the right folder? Nothing was changed. " +
 			"If the mail was removed on purpose, run again with --allow-delete"

@@ -55,7 +55,7 @@ func run(ctx context.Context, env *environment, args []string) int {
 	root.SetErr(env.stderr)
 	err := root.ExecuteContext(ctx)
 	var cause stopped
-	if errors.As(context.Cause(ctx), &cause) && err != nil {
+	if err != nil && errors.As(context.Cause(ctx), &cause) && !errors.As(err, new(*reported)) {
 		err = cause
 	}
 	if err != nil && !errors.As(err, new(*reported)) {

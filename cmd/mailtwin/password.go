@@ -78,47 +78,60 @@ func checkPassword(secret string) error {
 	return nil
 }
 
-func (env *environment) runPasswordCommand(ctx context.Context, c command) (string, error) {
-	ctx, cancel := context.WithTimeout(ctx, commandTime)
+// runPasswordCommand runs a command and returns what it printed, without the newline at its end. A list of words is
+// run as it is; one text goes to the shell.
+func (env *environment) runPasswordCommand(parent context.Context, c command) (string, error) {
+	ctx, cancel := context.WithTimeout(parent, env.patience())
 	defer cancel()
 	words := c.words
 	if c.line != "" {
 		words = []string{"sh", "-c", c.line}
 	}
-	var stderr bytes.Buffer
-	cmd := exec.CommandContext(ctx, words[0], words[1:]...)
+	stdout, stderr := &limited{left: commandOutput}, &limited{left: commandOutput}
+	cmd := exec.CommandContext(ctx, words[0], words[1:]...) //nolint:gosec // the user's own command
 	cmd.Env = env.childEnvironment()
-	cmd.Stderr = &limited{w: &stderr, left: commandOutput}
-	cmd.WaitDelay = time.Second
-	out := &limited{w: new(bytes.Buffer), left: commandOutput + 1}
-	cmd.Stdout = out
+	cmd.Stdout, cmd.Stderr = stdout, stderr
+	cmd.WaitDelay = time.Second // for what it started and left running
 	err := cmd.Run()
 	switch {
+	case parent.Err() != nil:
+		return "", parent.Err()
 	case ctx.Err() != nil:
-		return "", fmt.Errorf("password_command did not end within %s", commandTime)
-	case err != nil:
-		return "", fmt.Errorf("password_command: %w: %s", err, show(strings.TrimSpace(stderr.String())))
-	case out.left <= 0:
+		return "", fmt.Errorf("password_command did not end within %s", env.patience())
+	case stdout.full:
 		return "", fmt.Errorf("password_command printed more than %d octets", commandOutput)
+	case err != nil && stderr.kept.Len() > 0:
+		return "", fmt.Errorf("password_command: %w: %s", err, show(strings.TrimSpace(stderr.kept.String())))
+	case err != nil:
+		return "", fmt.Errorf("password_command: %w", err)
 	}
-	secret := strings.TrimSuffix(out.w.String(), "\n")
-	return strings.TrimSuffix(secret, "\r"), nil
+	return strings.TrimSuffix(strings.TrimSuffix(stdout.kept.String(), "\n"), "\r"), nil
 }
 
-// limited keeps only so much of what is written to it.
+// patience is how long a password_command may take.
+func (env *environment) patience() time.Duration {
+	if env.commandTime > 0 {
+		return env.commandTime
+	}
+	return commandTime
+}
+
+// limited keeps only so much of what is written to it. More is an error, which ends a program that goes on writing.
 type limited struct {
-	w    *bytes.Buffer
+	kept bytes.Buffer
 	left int
+	full bool
 }
 
 func (l *limited) Write(p []byte) (int, error) {
-	if len(p) >= l.left {
-		l.w.Write(p[:max(0, l.left)])
-		l.left = 0
-		return 0, io.ErrShortWrite
+	n := min(len(p), l.left)
+	l.left -= n
+	l.kept.Write(p[:n])
+	if n < len(p) {
+		l.full = true
+		return n, io.ErrShortWrite
 	}
-	l.left -= len(p)
-	return l.w.Write(p)
+	return n, nil
 }
 
 // childEnvironment is the environment of other programs: without anybody's password.

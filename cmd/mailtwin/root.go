@@ -5,6 +5,7 @@ import (
 	"io"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/spf13/cobra"
 )
@@ -14,7 +15,8 @@ type environment struct {
 	stdout, stderr io.Writer
 	getenv         func(string) string
 	environ        func() []string
-	terminal       bool // stderr is one
+	terminal       bool          // stderr is one
+	commandTime    time.Duration // how long a password_command may take; 0 means 30 s
 	writing        sync.Mutex
 }
 
@@ -48,6 +50,14 @@ func rootCommand(env *environment) *cobra.Command {
 	root.AddCommand(syncCommand(env), statusCommand(env), demoCommand(env))
 	root.CompletionOptions.HiddenDefaultCmd = true
 	return root
+}
+
+// noArguments refuses arguments as a mistake in the command line.
+func noArguments(cmd *cobra.Command, args []string) error {
+	if len(args) > 0 {
+		return &usageError{fmt.Errorf("%s takes no arguments, but was given %q", cmd.CommandPath(), args[0])}
+	}
+	return nil
 }
 
 // common are the flags that several verbs share.

@@ -6,11 +6,13 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
 
 	"github.com/spf13/cobra"
 
 	"mailtwin/imap"
 	"mailtwin/imap/wire"
+	"mailtwin/mailbox"
 	"mailtwin/maildir"
 	"mailtwin/state"
 	"mailtwin/syncer"
@@ -91,20 +93,49 @@ func openTrace(path string) (*wire.TraceWriter, func() error, error) {
 func (env *environment) syncAccount(ctx context.Context, o syncOptions, a *account, trace *wire.TraceWriter) error {
 	t := env.teller(o.common, a.name, o.dryRun)
 	report, err := env.sync(ctx, o, a, trace, t)
+	var cause stopped
+	if err != nil && errors.As(context.Cause(ctx), &cause) {
+		err = cause
+	}
 	t.finish(report, err)
-	if err == nil && report != nil && len(report.Problems) > 0 {
-		err = errProblems
+	if err == nil {
+		err = leftBehind(report.Problems)
 	}
 	return err
 }
 
-func (env *environment) sync(ctx context.Context, o syncOptions, a *account, trace *wire.TraceWriter, t *teller) (report *syncer.Report, err error) {
-	ledger, err := state.Open(ctx, a.State, state.Options{})
+// leftBehind sums up the problems of a run that went to its end. If all of them may pass by themselves, so may it.
+func leftBehind(problems []error) error {
+	if len(problems) == 0 {
+		return nil
+	}
+	for _, problem := range problems {
+		if !errors.Is(problem, mailbox.ErrTemporary) {
+			return errProblems
+		}
+	}
+	return fmt.Errorf("%w: %w", errProblems, mailbox.ErrTemporary)
+}
+
+func (env *environment) sync(
+	ctx context.Context, o syncOptions, a *account, trace *wire.TraceWriter, t *teller,
+) (report *syncer.Report, err error) {
+	scratch := ""
+	if o.dryRun {
+		if scratch, err = os.MkdirTemp("", "mailtwin-dry-run-"); err != nil {
+			return nil, err
+		}
+		defer func() { err = errors.Join(err, os.RemoveAll(scratch)) }()
+	}
+	ledger, err := state.Open(ctx, stage(a.State, scratch), state.Options{})
 	if err != nil {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, ledger.Close()) }()
-	near, err := openNear(ctx, a, ledger, o.dryRun)
+	if err := sameSettings(ledger, a, o); err != nil {
+		return nil, err
+	}
+	near, err := openNear(ctx, a, ledger, scratch)
 	if err != nil {
 		return nil, err
 	}
@@ -119,22 +150,34 @@ func (env *environment) sync(ctx context.Context, o syncOptions, a *account, tra
 	})
 }
 
+// stage names a place in the scratch directory for what is not there yet and may not be made, because this is a dry
+// run. Without a scratch directory it is the path itself.
+func stage(path, scratch string) string {
+	if scratch == "" {
+		return path
+	}
+	if _, err := os.Lstat(path); !errors.Is(err, fs.ErrNotExist) {
+		return path
+	}
+	return filepath.Join(scratch, filepath.Base(path))
+}
+
 // openNear opens the Maildir, and makes it on the first run only: one that was there and is gone is more likely a disk
 // that is not mounted.
-func openNear(ctx context.Context, a *account, ledger *state.DB, dryRun bool) (*maildir.Tree, error) {
+func openNear(ctx context.Context, a *account, ledger *state.DB, scratch string) (*maildir.Tree, error) {
 	twins, err := ledger.Mailboxes(ctx)
 	if err != nil {
 		return nil, err
 	}
-	first := len(twins) == 0
-	near, err := maildir.Open(maildir.Options{Root: a.Maildir, Source: a.User + "@" + a.Host, Create: first})
-	switch {
-	case err == nil:
-		return near, nil
-	case errors.Is(err, fs.ErrNotExist) && !first:
+	options := maildir.Options{Root: a.Maildir, Source: a.User + "@" + a.Host}
+	if len(twins) == 0 {
+		options.Root, options.Create = stage(a.Maildir, scratch), true
+	}
+	near, err := maildir.Open(options)
+	if len(twins) > 0 && errors.Is(err, fs.ErrNotExist) {
 		return nil, &syncer.BrakeError{Side: syncer.Near, Err: err}
 	}
-	return nil, err
+	return near, err
 }
 
 func (env *environment) imapOptions(a *account, trace *wire.TraceWriter, t *teller) imap.Options {

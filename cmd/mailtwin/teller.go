@@ -105,7 +105,7 @@ func (t *teller) Transferred(messages int, octets int64) {
 func (t *teller) Problem(err error) {
 	t.event("problem", problemFields(err))
 	if !t.o.json {
-		t.env.complain(t.account, err)
+		t.complain(err)
 	}
 }
 
@@ -113,8 +113,18 @@ func (t *teller) Problem(err error) {
 func (t *teller) note(text string) {
 	t.event("note", map[string]any{"text": text})
 	if t.o.verbose && !t.o.json {
-		t.env.complain(t.account, errors.New("note: "+text))
+		t.complain(errors.New("note: " + text))
 	}
+}
+
+// complain writes to where the bar is, which is drawn again as it goes on.
+func (t *teller) complain(err error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.bar != nil {
+		_ = t.bar.Clear() // it only draws
+	}
+	t.env.complain(t.account, err)
 }
 
 func problemFields(err error) map[string]any {
@@ -166,7 +176,7 @@ func (t *teller) lines(report *syncer.Report, err error) {
 	case t.dryRun:
 		t.env.print("%s: dry run, nothing was changed", show(t.account))
 	case len(report.Problems) > 0:
-		t.env.print("%s: done but for %d problems, in %s", show(t.account), len(report.Problems), took)
+		t.env.print("%s: done but for %s, in %s", show(t.account), plural(len(report.Problems), "problem"), took)
 	default:
 		t.env.print("%s: up to date, in %s", show(t.account), took)
 	}
@@ -230,11 +240,10 @@ func (t *teller) finishJSON(report *syncer.Report, err error) {
 		"flagged": bySide(total.Flagged), "removed": bySide(total.Removed), "problems": len(report.Problems),
 		"dry_run": t.dryRun, "seconds": time.Since(t.began).Seconds(),
 	}
-	status := exitStatus(err)
-	if err == nil && len(report.Problems) > 0 {
-		status = exitProblems
+	fields["exit_status"] = exitStatus(err)
+	if err == nil {
+		fields["exit_status"] = exitStatus(leftBehind(report.Problems))
 	}
-	fields["exit_status"] = status
 	if err != nil {
 		fields["error"] = usersWords.Replace(err.Error())
 		if hint := hintFor(err); hint != "" {
@@ -246,4 +255,11 @@ func (t *teller) finishJSON(report *syncer.Report, err error) {
 
 func bySide[T any](values [2]T) map[string]T {
 	return map[string]T{"server": values[syncer.Far], "maildir": values[syncer.Near]}
+}
+
+func plural(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
 }

@@ -1,0 +1,222 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+
+	"mailtwin/imap"
+	"mailtwin/imap/imaptest"
+	"mailtwin/mailbox"
+	"mailtwin/state"
+	"mailtwin/syncer"
+)
+
+func TestExitStatus(t *testing.T) {
+	for _, tt := range []struct {
+		err  error
+		want int
+	}{
+		{nil, 0},
+		{errors.New("x"), 1},
+		{errProblems, 1},
+		{leftBehind([]error{errors.New("x"), mailbox.ErrTemporary}), 1},
+		{leftBehind([]error{&mailbox.MailboxError{Mailbox: "INBOX", Err: mailbox.ErrTemporary}}), 4},
+		{leftBehind(nil), 0},
+		{fmt.Errorf("%w: no", mailbox.ErrAuth), 3},
+		{&reported{fmt.Errorf("x: %w", mailbox.ErrTemporary)}, 4},
+		{&syncer.BrakeError{}, 5},
+		{&syncer.BrakeError{Err: mailbox.ErrTemporary}, 5},
+		{&changedError{}, 5},
+		{&reported{&state.LockedError{}}, 6},
+		{errors.Join(&usageError{errors.New("x")}), 64},
+		{stopped{syscall.SIGINT}, 130},
+		{&reported{stopped{syscall.SIGTERM}}, 143},
+		{fmt.Errorf("%w: unknown authority", imap.ErrTLS), 1},
+	} {
+		if got := exitStatus(tt.err); got != tt.want {
+			t.Errorf("%v: %d, want %d", tt.err, got, tt.want)
+		}
+	}
+}
+
+// A dry run leaves no trace, whatever is there already.
+func TestDryRun(t *testing.T) {
+	w, _ := memoryWorld(t, 3)
+	w.want(0, "work: INBOX: new mailbox in the Maildir, 3 to download", "", "sync", "--dry-run")
+	w.absent(w.maildir(), w.state(), filepath.Join(w.dir, ".local"))
+
+	w.vars["MAILTWIN_PASSWORD_WORK"] = "wrong"
+	w.want(exitAuth, "", "hint: check user and password", "sync")
+	if err := os.RemoveAll(w.maildir()); err != nil {
+		t.Fatal(err)
+	}
+	w.vars["MAILTWIN_PASSWORD_WORK"] = "pass"
+	w.want(0, "3 to download", "", "sync", "--dry-run") // with a state that knows nothing
+	w.absent(w.maildir())
+
+	w.want(0, "", "", "sync")
+	w.want(0, "work: nothing to do\n", "", "sync", "--dry-run")
+}
+
+// R26: a state is not used for another account, nor for another Maildir.
+func TestR26(t *testing.T) {
+	w, server := memoryWorld(t, 3)
+	other := server.NewUser()
+	w.want(0, "", "", "sync")
+	for _, tt := range []struct{ key, was, is string }{
+		{"user", server.User, other},
+		{"host", "127.0.0.1", "localhost"},
+		{"maildir", w.maildir(), filepath.Join(w.dir, "Other")},
+	} {
+		w.set(tt.key, tt.is)
+		for _, dry := range []string{"--dry-run", "--dry-run=false"} {
+			w.want(exitBrake, "", fmt.Sprintf("mailtwin: work: %s was %q when the state was made, and is %q now\nhint: ",
+				tt.key, tt.was, tt.is), "sync", dry)
+		}
+		w.set(tt.key, tt.was)
+		w.want(0, "nothing to do", "", "sync", "--dry-run")
+	}
+	w.set("host", "LOCALHOST")
+	w.want(0, "up to date", "", "sync", "--allow-delete", "--verbose")
+	w.set("host", "localhost")
+	w.want(0, "", "", "sync")
+}
+
+// The Maildir is made on the first run only.
+func TestMaildirGone(t *testing.T) {
+	w, _ := memoryWorld(t, 3)
+	w.want(0, "", "", "sync")
+	if err := os.Rename(w.maildir(), w.maildir()+".away"); err != nil {
+		t.Fatal(err)
+	}
+	w.want(exitBrake, "", "hint: is the disk mounted", "sync")
+	w.want(exitBrake, "", "hint: is the disk mounted", "sync", "--dry-run")
+	w.absent(w.maildir())
+	if err := os.Rename(w.maildir()+".away", w.maildir()); err != nil {
+		t.Fatal(err)
+	}
+	w.want(0, "nothing to do", "", "sync", "--dry-run")
+}
+
+func TestJSON(t *testing.T) {
+	w, _ := memoryWorld(t, 3)
+	w.want(0, `{"`, "", "sync", "--json")
+	events := map[string]map[string]any{}
+	var last string
+	for line := range strings.Lines(w.stdout) {
+		var event map[string]any
+		if err := json.Unmarshal([]byte(line), &event); err != nil {
+			t.Fatalf("%q: %v", line, err)
+		}
+		if event["account"] != "work" {
+			t.Errorf("no account: %s", line)
+		}
+		last, _ = event["event"].(string)
+		events[last] = event
+	}
+	if last != "summary" || events["phase"] == nil || events["planned"] == nil || events["mailbox"]["mailbox"] != "INBOX" {
+		t.Errorf("events:\n%s", w.stdout)
+	}
+	if s := events["summary"]; s["downloaded"] != 3.0 || s["exit_status"] != 0.0 || s["problems"] != 0.0 {
+		t.Errorf("summary: %v", s)
+	}
+
+	w.vars["MAILTWIN_PASSWORD_WORK"] = "wrong"
+	w.want(exitAuth, `"exit_status":3`, "", "sync", "--json")
+}
+
+// From cron: silence. On a terminal: a bar with what the user wants to know, and what came of it.
+func TestTerminal(t *testing.T) {
+	w, _ := memoryWorld(t, 30)
+	w.terminal = true
+	w.want(0, "work: up to date, in", "0 of 30 messages", "sync")
+	if !strings.Contains(w.stderr, "B/s") && !strings.Contains(w.stderr, "[") {
+		t.Errorf("no bar: %q", w.stderr)
+	}
+	if strings.Contains(w.stdout, "\x1b") {
+		t.Errorf("the bar is on stdout: %q", w.stdout)
+	}
+	w.want(0, "", "", "sync", "--quiet")
+	w.terminal = false
+	w.want(0, "", "", "sync")
+}
+
+// One account that fails does not keep the others from being synced.
+func TestSeveralAccounts(t *testing.T) {
+	w, _ := memoryWorld(t, 3)
+	w.keys = append(w.keys, "[accounts.bad]", "host = \"127.0.0.1\"", "user = \"x\"", "tls = \"none\"", "password = \"x\"",
+		"maildir = \"/does/not/matter\"", "state = \"/proc/none/state.db\"")
+	w.set("timeout", "5s") // writes the file; the key goes to the other account
+	w.want(1, "work: up to date", "mailtwin: bad: ", "sync", "--verbose")
+	w.want(0, "work: nothing to do", "", "sync", "--dry-run", "work")
+}
+
+// What a signal ends is done cleanly, and says which one it was.
+func TestStopped(t *testing.T) {
+	server := imaptest.Memory(t)
+	proxy := imaptest.NewProxy(t, server.Addr, imaptest.ProxyOptions{})
+	w := newWorld(t, proxy.Addr, server.User, server.Password)
+	for signal, want := range map[syscall.Signal]int{syscall.SIGINT: 130, syscall.SIGTERM: 143} {
+		ctx, cancel := context.WithCancelCause(t.Context())
+		cancel(stopped{signal})
+		env, stdout, stderr := testEnv(w.vars)
+		if got := run(ctx, env, []string{"sync", "--config", w.config}); got != want {
+			t.Errorf("%v: exit status %d: %s%s", signal, got, stdout, stderr)
+		}
+		if got := stderr.String(); strings.Count(got, "stopped by ") != 1 || strings.Contains(got, "context canceled") {
+			t.Errorf("%v: %s", signal, got)
+		}
+	}
+}
+
+// The context ends at the first signal; the second one would end the process, so it is not tried here.
+func TestUntilSignal(t *testing.T) {
+	ctx, stop := untilSignal(t.Context())
+	defer stop()
+	if err := syscall.Kill(syscall.Getpid(), syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	<-ctx.Done()
+	var cause stopped
+	if !errors.As(context.Cause(ctx), &cause) || cause.signal != syscall.SIGTERM {
+		t.Errorf("cause: %v", context.Cause(ctx))
+	}
+}
+
+// Every verb's help has an example and the exit statuses; mistakes on the command line are mistakes of usage.
+func TestCommandLine(t *testing.T) {
+	for _, tt := range []struct {
+		args   string
+		status int
+		stdout string
+		stderr string
+	}{
+		{"", 0, "Usage:", ""},
+		{"--help", 0, "status", ""},
+		{"sync --help", 0, "Examples:", ""},
+		{"status --help", 0, "Examples:", ""},
+		{"demo --help", 0, "Examples:", ""},
+		{"sinc", 64, "", `there is no command "sinc"`},
+		{"sync --no-such-flag", 64, "", "unknown flag"},
+		{"sync --config", 64, "", "needs an argument"},
+		{"demo now", 64, "", "takes no arguments"},
+		{"sync --config /does/not/exist", 64, "", "there is no configuration at /does/not/exist"},
+		{"status --config /", 64, "", "/"},
+	} {
+		env, stdout, stderr := testEnv(nil)
+		status := run(t.Context(), env, strings.Fields(tt.args))
+		if status != tt.status || !matches(stdout.String(), tt.stdout) || !matches(stderr.String(), tt.stderr) {
+			t.Errorf("mailtwin %s: %d\n%s%s", tt.args, status, stdout, stderr)
+		}
+		if strings.HasSuffix(tt.args, " --help") && !strings.Contains(stdout.String(), "130  stopped by Ctrl-C") {
+			t.Errorf("mailtwin %s: no exit statuses:\n%s", tt.args, stdout)
+		}
+	}
+}
