@@ -1,6 +1,3 @@
-# golangci-lint is built from its module, so that nothing has to be installed by hand.
-LINT = go run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
-
 .PHONY: build test lint bench cover fuzz vuln
 
 build:
@@ -10,7 +7,7 @@ test:
 	./scripts/test
 
 lint:
-	$(LINT) run ./...
+	./scripts/lint
 
 # The benchmarks print what they count; compare two runs with benchstat.
 bench:

@@ -177,7 +177,7 @@ func TestConfigReadableByOthers(t *testing.T) {
 		if refused := err != nil; refused != tt.refused {
 			t.Errorf("mode %o, password %q: %v", tt.mode, tt.password, err)
 		}
-		if tt.refused && !(strings.Contains(err.Error(), ":5: ") && strings.Contains(err.Error(), "chmod 600")) {
+		if tt.refused && (!strings.Contains(err.Error(), ":5: ") || !strings.Contains(err.Error(), "chmod 600")) {
 			t.Errorf("the error does not help: %v", err)
 		}
 		if err != nil && strings.Contains(err.Error(), "secret") {

@@ -15,6 +15,7 @@ import (
 )
 
 func main() {
+	noCoreFile()
 	env := &environment{
 		stdout: os.Stdout, stderr: os.Stderr, getenv: os.Getenv, environ: os.Environ,
 		terminal: term.IsTerminal(int(os.Stderr.Fd())),
@@ -49,7 +50,7 @@ func untilSignal(parent context.Context) (context.Context, context.CancelFunc) {
 
 // run executes a command line and returns the exit status.
 func run(ctx context.Context, env *environment, args []string) int {
-	root := rootCommand(env)
+	root := rootCommand(env) //nolint:contextcheck // cobra hands the context to the verbs
 	root.SetArgs(args)
 	root.SetOut(env.stdout)
 	root.SetErr(env.stderr)

@@ -42,13 +42,9 @@ func runStatus(ctx context.Context, o common, names []string, env *environment) 
 	var first error
 	for _, a := range accounts {
 		twins, err := readTwins(ctx, a)
-		switch {
-		case errors.Is(err, fs.ErrNotExist):
-			err = nil
-			fallthrough
-		case err == nil:
+		if err == nil || errors.Is(err, fs.ErrNotExist) {
 			err = env.printStatus(o, a, twins)
-		default:
+		} else {
 			env.complain(a.name, err)
 			err = &reported{err}
 		}

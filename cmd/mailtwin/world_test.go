@@ -6,6 +6,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -47,13 +48,8 @@ func (w *world) state() string   { return filepath.Join(w.dir, ".local", "state"
 // set gives a key a text as its value.
 func (w *world) set(key, value string) {
 	w.Helper()
-	kept := w.keys[:0]
-	for _, line := range w.keys {
-		if !strings.HasPrefix(line, key+" = ") {
-			kept = append(kept, line)
-		}
-	}
-	w.keys = append(kept, fmt.Sprintf("%s = %q", key, value))
+	w.keys = slices.DeleteFunc(w.keys, func(line string) bool { return strings.HasPrefix(line, key+" = ") })
+	w.keys = append(w.keys, fmt.Sprintf("%s = %q", key, value))
 	text := "[accounts.work]\n" + strings.Join(w.keys, "\n") + "\n"
 	if err := os.WriteFile(w.config, []byte(text), 0o600); err != nil {
 		w.Fatal(err)
