@@ -429,7 +429,17 @@ func TestR21(t *testing.T) {
 	w.put("INBOX/cur/x:2,0", "x")
 	w.put("INBOX/cur/a:2,S", "one")
 	w.put("INBOX/new/a", "other")
+	b, err := w.open("INBOX")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer b.close()
 	busy = true
+	if l, err := b.look(); err != nil || l.quiet {
+		t.Errorf("a look during which a file was renamed counts as quiet, %v", err)
+	}
+	looks = 0
+	w.rename("INBOX/cur/x:2,1", "INBOX/cur/x:2,0")
 	s := w.scan("INBOX", known("a", "x", "gone"))
 	wantScan(t, s, "a,S x")
 	if s.Settled || looks != maxLooks || s.Cursor.Mark != "" {
