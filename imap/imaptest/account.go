@@ -19,9 +19,8 @@ import (
 type Account struct {
 	addr, user, password string
 
-	mu       sync.Mutex
-	client   *imapclient.Client
-	selected string
+	mu     sync.Mutex
+	client *imapclient.Client
 }
 
 // OpenAccount logs in to a server, in plain text.
@@ -122,8 +121,6 @@ func (a *Account) Messages(mailbox string) ([]Copy, error) { return a.fetch(mail
 func (a *Account) fetch(mailbox string, body *goimap.FetchItemBodySection) ([]Copy, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	// Selected anew each time: what an old selection shows may be old, and some servers say EXISTS only here.
-	a.selected = ""
 	data, err := a.client.Select(mailbox, &goimap.SelectOptions{ReadOnly: true}).Wait()
 	if err != nil {
 		return nil, fmt.Errorf("examine %q: %w", mailbox, err)

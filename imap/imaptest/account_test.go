@@ -93,6 +93,22 @@ func TestAccount(t *testing.T) {
 	})
 }
 
+// TestAccountSeesWhatOthersDid: a session that has a mailbox selected does not know what came since.
+func TestAccountSeesWhatOthersDid(t *testing.T) {
+	s := Dovecot(t, DovecotOptions{})
+	user := s.NewUser()
+	a, other := NewAccount(t, s.Addr, user, s.Password), NewAccount(t, s.Addr, user, s.Password)
+	first, err := a.Append("INBOX", message("one"))
+	must(t, err)
+	must(t, a.Flag("INBOX", []uint32{first}, []string{`\Seen`}, nil))
+	second, err := other.Append("INBOX", message("two"))
+	must(t, err)
+	must(t, a.Expunge("INBOX", second))
+	if copies, err := other.Messages("INBOX"); err != nil || len(copies) != 1 || copies[0].UID != first {
+		t.Errorf("got %v, %v", copies, err)
+	}
+}
+
 func TestDiff(t *testing.T) {
 	copies := func(all ...Copy) View { return View{Mailboxes: []string{"A"}, Copies: all} }
 	a := Copy{Mailbox: "A", Sum: [32]byte{1}, Flags: `\seen`, UID: 7, Date: time.Unix(5, 0)}

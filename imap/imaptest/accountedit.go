@@ -77,12 +77,9 @@ func (a *Account) in(mailbox string, uids []uint32, do func(goimap.UIDSet) error
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if a.selected != mailbox {
-		a.selected = ""
-		if _, err := a.client.Select(mailbox, nil).Wait(); err != nil {
-			return fmt.Errorf("select %q: %w", mailbox, err)
-		}
-		a.selected = mailbox
+	// Selected anew each time: a session that stays does not know what came since, and passes over it in silence.
+	if _, err := a.client.Select(mailbox, nil).Wait(); err != nil {
+		return fmt.Errorf("select %q: %w", mailbox, err)
 	}
 	var set goimap.UIDSet
 	for _, uid := range uids {
@@ -111,7 +108,6 @@ func (a *Account) outside(what string, do func() error) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.client.State() == goimap.ConnStateSelected {
-		a.selected = ""
 		if err := a.client.Unselect().Wait(); err != nil {
 			return fmt.Errorf("unselect: %w", err)
 		}
