@@ -39,7 +39,6 @@ var demoBoxes = []struct {
 // A demo is one showing.
 type demo struct {
 	env     *environment
-	server  *imaptest.MemoryServer
 	account *imaptest.Account // what another device sees
 	tree    imaptest.Tree
 	config  *account
@@ -47,12 +46,21 @@ type demo struct {
 
 func runDemo(ctx context.Context, env *environment) (err error) {
 	began := time.Now()
-	d, err := newDemo(env)
+	server, err := imaptest.NewMemory()
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, d.account.Close(), d.server.Close()) }()
-	for _, step := range []func(context.Context) error{d.first, d.change, d.second} {
+	defer func() { err = errors.Join(err, server.Close()) }()
+	watcher, err := imaptest.OpenAccount(server.Addr, server.User, server.Password)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, watcher.Close()) }()
+	d, err := newDemo(env, server, watcher)
+	if err != nil {
+		return err
+	}
+	for _, step := range []func(context.Context) error{d.fill, d.first, d.change, d.second} {
 		if err := step(ctx); err != nil {
 			return err
 		}
@@ -61,19 +69,7 @@ func runDemo(ctx context.Context, env *environment) (err error) {
 	return nil
 }
 
-func newDemo(env *environment) (*demo, error) {
-	dir, err := os.MkdirTemp("", "mailtwin-demo-")
-	if err != nil {
-		return nil, err
-	}
-	server, err := imaptest.NewMemory()
-	if err != nil {
-		return nil, err
-	}
-	watcher, err := imaptest.OpenAccount(server.Addr, server.User, server.Password)
-	if err != nil {
-		return nil, errors.Join(err, server.Close())
-	}
+func newDemo(env *environment, server *imaptest.MemoryServer, watcher *imaptest.Account) (*demo, error) {
 	host, port, err := net.SplitHostPort(server.Addr)
 	if err != nil {
 		return nil, err
@@ -82,16 +78,19 @@ func newDemo(env *environment) (*demo, error) {
 	if err != nil {
 		return nil, err
 	}
-	d := &demo{env: env, server: server, account: watcher, tree: imaptest.Tree{Root: filepath.Join(dir, "Mail")}}
-	d.config = &account{
-		name: "demo", Host: host, Port: &number, TLS: "none", User: server.User, Password: server.Password,
-		Maildir: d.tree.Root, State: filepath.Join(dir, "state.db"),
+	dir, err := os.MkdirTemp("", "mailtwin-demo-")
+	if err != nil {
+		return nil, err
 	}
-	return d, d.fill()
+	tree := imaptest.Tree{Root: filepath.Join(dir, "Mail")}
+	return &demo{env: env, account: watcher, tree: tree, config: &account{
+		name: "demo", Host: host, Port: &number, TLS: "none", User: server.User, Password: server.Password,
+		Maildir: tree.Root, State: filepath.Join(dir, "state.db"),
+	}}, nil
 }
 
 // fill puts made-up mail into the account.
-func (d *demo) fill() error {
+func (d *demo) fill(ctx context.Context) error {
 	total := 0
 	for _, box := range demoBoxes {
 		total += box.count
@@ -104,6 +103,9 @@ func (d *demo) fill() error {
 			}
 		}
 		for _, m := range sample[:box.count] {
+			if err := ctx.Err(); err != nil {
+				return err
+			}
 			if _, err := d.account.Append(box.name, m); err != nil {
 				return err
 			}
@@ -115,10 +117,11 @@ func (d *demo) fill() error {
 }
 
 func (d *demo) sync(ctx context.Context) error {
-	o := syncOptions{common: common{verbose: true}}
+	o := syncOptions{}
 	t := d.env.teller(o.common, d.config.name, false)
 	began := time.Now()
-	report, err := d.env.sync(ctx, o, d.config, nil, quietly(t))
+	report, err := d.env.sync(ctx, o, d.config, nil, t)
+	t.stopBar()
 	if err != nil {
 		return err
 	}
@@ -132,12 +135,6 @@ func (d *demo) sync(ctx context.Context) error {
 		return errors.Join(report.Problems...)
 	}
 	return nil
-}
-
-// quietly makes a teller announce no phases.
-func quietly(t *teller) *teller {
-	t.o.verbose = false
-	return t
 }
 
 func (d *demo) first(ctx context.Context) error {

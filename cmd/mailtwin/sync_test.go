@@ -137,8 +137,8 @@ func TestTerminal(t *testing.T) {
 	w, _ := memoryWorld(t, 30)
 	w.terminal = true
 	w.want(0, "work: up to date, in", "0 of 30 messages", "sync")
-	if !strings.Contains(w.stderr, "B/s") && !strings.Contains(w.stderr, "[") {
-		t.Errorf("no bar: %q", w.stderr)
+	if !strings.Contains(w.stderr, " [0s:") || !strings.HasSuffix(w.stderr, " \r") {
+		t.Errorf("no bar, or one that stays: %q", w.stderr)
 	}
 	if strings.Contains(w.stdout, "\x1b") {
 		t.Errorf("the bar is on stdout: %q", w.stdout)

@@ -26,7 +26,8 @@ type teller struct {
 	bar      *progressbar.ProgressBar
 	messages int
 	planned  int
-	octets   int64
+	octets   int64 // planned
+	done     int64 // octets of them
 }
 
 var _ syncer.Events = (*teller)(nil)
@@ -73,16 +74,17 @@ func (t *teller) Planned(messages int, octets int64) {
 	}
 	if t.bar == nil {
 		t.bar = progressbar.NewOptions64(t.octets,
-			progressbar.OptionSetWriter(t.env.stderr), progressbar.OptionShowBytes(true), progressbar.OptionSetPredictTime(true),
-			progressbar.OptionThrottle(100*time.Millisecond), progressbar.OptionClearOnFinish(), progressbar.OptionFullWidth())
+			progressbar.OptionSetWriter(t.env.stderr), progressbar.OptionSetDescription(t.description()),
+			progressbar.OptionShowBytes(true), progressbar.OptionShowCount(), progressbar.OptionSetPredictTime(true),
+			progressbar.OptionThrottle(100*time.Millisecond), progressbar.OptionFullWidth())
 	}
 	t.bar.ChangeMax64(t.octets)
-	t.describe()
+	t.bar.Describe(t.description())
 }
 
-// describe shows the count of messages before the bar. t.mu is held.
-func (t *teller) describe() {
-	t.bar.Describe(fmt.Sprintf("%s: %d of %d messages", show(t.account), t.messages, t.planned))
+// description is what stands before the bar. t.mu is held.
+func (t *teller) description() string {
+	return fmt.Sprintf("%s: %d of %d messages", show(t.account), t.messages, t.planned)
 }
 
 // Transferred tells that so much more is done.
@@ -94,10 +96,12 @@ func (t *teller) Transferred(messages int, octets int64) {
 		return
 	}
 	if messages > 0 {
-		t.describe()
+		t.bar.Describe(t.description())
 	}
-	if err := t.bar.Add64(octets); err != nil {
-		t.bar = nil // sizes were announced wrongly; the mail matters more than the bar
+	octets = min(octets, t.octets-t.done) // a size may have been announced wrongly, which the bar does not forgive
+	t.done += octets
+	if t.done < t.octets { // a full bar takes itself away, and cannot come back when more is planned
+		_ = t.bar.Add64(octets) // it only draws
 	}
 }
 
@@ -142,11 +146,7 @@ func problemFields(err error) map[string]any {
 
 // finish tells what came of the run.
 func (t *teller) finish(report *syncer.Report, err error) {
-	t.mu.Lock()
-	if t.bar != nil {
-		_ = t.bar.Finish() // it only draws
-	}
-	t.mu.Unlock()
+	t.stopBar()
 	if report == nil {
 		report = &syncer.Report{}
 	}
@@ -159,6 +159,16 @@ func (t *teller) finish(report *syncer.Report, err error) {
 	}
 	if err != nil {
 		t.env.complain(t.account, err)
+	}
+}
+
+// stopBar takes the bar away.
+func (t *teller) stopBar() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.bar != nil {
+		_ = errors.Join(t.bar.Clear(), t.bar.Exit()) // they only draw
+		t.bar = nil
 	}
 }
 
