@@ -383,10 +383,12 @@ func (p *planner) copied(s *Steps, side Side, a Arrival) bool {
 	other := side.Other()
 	for _, held := range a.held() {
 		place := mailbox.Place{Mailbox: held.Mailbox, ID: idOn(other, held.Pair)}
-		if place.ID == "" || p.gone[placed{other, place}] != nil {
+		have := p.flagsOf(held)
+		if place.ID == "" || p.gone[placed{other, place}] != nil || (have.Has(mailbox.Deleted) && !a.Flags.Has(mailbox.Deleted)) {
+			// A copy of what is marked \Deleted is marked too: were the answer lost, the mark would be taken for a wish.
 			continue
 		}
-		s.Relocate = append(s.Relocate, Relocation{Side: other, From: place, Arrival: a, Have: p.flagsOf(held), Want: a.Flags})
+		s.Relocate = append(s.Relocate, Relocation{Side: other, From: place, Arrival: a, Have: have, Want: a.Flags})
 		return true
 	}
 	if side == Far && !a.digest().IsZero() && p.near[a.digest()] != nil {
