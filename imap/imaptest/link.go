@@ -29,8 +29,12 @@ func newLink(p *Proxy, client, server net.Conn, o ProxyOptions, cut Cut) *link {
 		proxy: p, opts: o, client: client, server: server, answered: true,
 		refused: map[string]string{}, lost: map[string]bool{},
 	}
-	l.toServer = newPipe(server, cut.ToServer, o.Latency/2, func(n int64) { p.count(func(s *Stats) { s.ToServer += n }) })
-	l.toClient = newPipe(client, cut.ToClient, o.Latency/2, func(n int64) { p.count(func(s *Stats) { s.ToClient += n }) })
+	l.toServer = newPipe(server, cut.ToServer, o.Latency/2, func(n int64, cut bool) {
+		p.count(func(s *Stats) { s.ToServer += n }, cut)
+	})
+	l.toClient = newPipe(client, cut.ToClient, o.Latency/2, func(n int64, cut bool) {
+		p.count(func(s *Stats) { s.ToClient += n }, cut)
+	})
 	return l
 }
 
@@ -81,7 +85,7 @@ func (l *link) flight() {
 	defer l.mu.Unlock()
 	if l.answered {
 		l.answered = false
-		l.proxy.count(func(s *Stats) { s.RoundTrips++ })
+		l.proxy.count(func(s *Stats) { s.RoundTrips++ }, false)
 	}
 }
 
@@ -184,6 +188,7 @@ func (l *link) judge(line []byte) ([]byte, error) {
 		l.answered = true
 	}
 	if l.lost[tag] {
+		l.proxy.count(func(*Stats) {}, true)
 		return nil, errCut
 	}
 	if reason, found := l.refused[tag]; found {

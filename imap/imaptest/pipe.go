@@ -23,7 +23,7 @@ type late struct {
 	data []byte
 }
 
-func newPipe(to net.Conn, cut int64, delay time.Duration, count func(int64)) *pipe {
+func newPipe(to net.Conn, cut int64, delay time.Duration, count func(octets int64, cut bool)) *pipe {
 	var w io.Writer = &tap{to: to, left: cut, cuts: cut > 0, count: count}
 	p := &pipe{}
 	if delay > 0 {
@@ -74,19 +74,20 @@ type tap struct {
 	to    net.Conn
 	left  int64
 	cuts  bool
-	count func(int64)
+	count func(octets int64, cut bool)
 }
 
 func (t *tap) Write(p []byte) (int, error) {
-	if t.cuts && int64(len(p)) >= t.left {
-		n, _ := t.to.Write(p[:t.left])
-		t.count(int64(n))
-		t.left -= int64(n)
-		_ = t.to.Close() // cutting the line is the purpose
-		return n, errCut
+	cut := t.cuts && int64(len(p)) >= t.left
+	if cut {
+		p = p[:t.left]
 	}
 	n, err := t.to.Write(p)
 	t.left -= int64(n)
-	t.count(int64(n))
+	t.count(int64(n), cut)
+	if cut {
+		_ = t.to.Close() // cutting the line is the purpose
+		return n, errCut
+	}
 	return n, err
 }

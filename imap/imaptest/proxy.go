@@ -34,6 +34,7 @@ type Stats struct {
 	RoundTrips  int            // how often a client sent something after something that it had been waiting for
 	Commands    map[string]int // by verb in upper case: "SELECT", "UID FETCH"; without those that were refused
 	Refused     map[string]int // what was answered with BAD for want of a capability, by verb
+	Cuts        int            // of lines, by Cut or Lose
 	ToServer    int64          // octets
 	ToClient    int64          // octets
 }
@@ -199,8 +200,11 @@ func (p *Proxy) note(verb string, line []byte, refused bool) {
 	p.log = append(p.log, rest)
 }
 
-func (p *Proxy) count(change func(*Stats)) {
+func (p *Proxy) count(change func(*Stats), cut bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	change(&p.stats)
+	if cut {
+		p.stats.Cuts++
+	}
 }

@@ -200,6 +200,9 @@ func TestProxyCuts(t *testing.T) {
 		if cut.ToClient > 0 && int64(len(all)) > cut.ToClient || cut.ToServer > 0 && got.ToServer > cut.ToServer {
 			t.Errorf("cut at %v: got %d octets, %+v", cut, len(all), got)
 		}
+		if got.Cuts == 0 {
+			t.Errorf("cut at %v: %+v", cut, got)
+		}
 		if strings.Contains(string(all), "b OK") {
 			t.Errorf("cut at %v: %s", cut, all)
 		}
