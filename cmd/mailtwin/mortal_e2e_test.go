@@ -21,15 +21,18 @@ func TestKilled(t *testing.T) {
 			w := newTwin(t, server{addr: dovecot.Addr, user: dovecot.NewUser(), password: dovecot.Password, profile: profile})
 			m := newMortal(w, 5)
 			calm := m.calm() // a whole run, to know how long one takes and of how many commands it is
-			for killed := 0; killed < kills/2; {
+			killed, runs := 0, 0
+			for killed < kills/2 {
 				m.some()
 				for range 3 {
+					runs++
 					if m.kill(calm) {
 						killed++
 					}
 				}
 				m.mustRecover()
 			}
+			t.Logf("%d runs, %d of them killed; a calm one took %v and %d commands", runs, killed, calm.took, calm.commands())
 		})
 	}
 }
@@ -43,13 +46,16 @@ func TestCut(t *testing.T) {
 			w := newTwin(t, server{addr: dovecot.Addr, user: dovecot.NewUser(), password: dovecot.Password, profile: profile})
 			m := newMortal(w, 6)
 			calm := m.calm()
-			for done := int64(0); done < int64(cuts/2); {
+			done, runs := 0, 0
+			for done < cuts/2 {
 				m.some()
 				for range 3 {
+					runs++
 					done += m.cut(calm)
 				}
 				m.mustRecover()
 			}
+			t.Logf("%d connections cut in %d runs; a calm one sent %d octets and got %d", done, runs, calm.stats.ToServer, calm.stats.ToClient)
 		})
 	}
 }
@@ -172,14 +178,13 @@ func (m *mortal) kill(calm calmRun) bool {
 }
 
 // cut runs with connections that are cut after random numbers of octets, and returns how many were.
-func (m *mortal) cut(calm calmRun) int64 {
+func (m *mortal) cut(calm calmRun) int {
 	m.Helper()
-	var cuts atomic.Int64
+	before := m.proxy.Stats().Cuts
 	toServer, toClient := calm.stats.ToServer, calm.stats.ToClient
 	seed := m.rng.Uint64()
 	m.proxy.Set(imaptest.ProxyOptions{Profile: m.profile, Cut: func(n int) imaptest.Cut {
 		rng := rand.New(rand.NewPCG(seed, uint64(n)))
-		cuts.Add(1)
 		switch rng.IntN(3) {
 		case 0:
 			return imaptest.Cut{ToServer: 1 + rng.Int64N(toServer)}
@@ -194,7 +199,7 @@ func (m *mortal) cut(calm calmRun) int64 {
 	if o.code != 0 && o.code != 4 {
 		m.Fatalf("cut connections: %v", o)
 	}
-	return cuts.Load()
+	return m.proxy.Stats().Cuts - before
 }
 
 // lose runs with the first answer to a verb lost.
