@@ -158,16 +158,17 @@ func (p *parser) tail() (size int64, ok bool, err error) {
 
 // quoted tells whether the text ends inside a quoted string.
 func quoted(text []byte) bool {
-	in := false
-	for i := 0; i < len(text); i++ {
-		switch {
-		case in && text[i] == '\\':
-			i++
-		case text[i] == '"':
-			in = !in
+	for {
+		start := bytes.IndexByte(text, '"')
+		if start < 0 {
+			return false
 		}
+		p := parser{seg: text[start:]}
+		if _, ok := p.quotedString(); !ok {
+			return true
+		}
+		text = p.seg
 	}
-	return in
 }
 
 // announces tells whether text in braces means the size of a literal, be it a sane one or not.

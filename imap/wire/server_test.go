@@ -52,7 +52,7 @@ func connect(t *testing.T, o Options) (*Conn, *fake) {
 }
 
 // pipe is a connection over loopback: net.Pipe has no buffer, and would hang where both sides write.
-func pipe(t *testing.T) (near, far net.Conn) {
+func pipe(t testing.TB) (near, far net.Conn) {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

@@ -12,6 +12,7 @@ type outgoing struct {
 	line    []byte // the segment so far
 	literal int64  // octets left of a literal
 	entry   *entry // the command that is being sent; nil between commands
+	answer  []byte // the line so far, if it answers a challenge
 }
 
 // Write takes what go-imap sends. A command has the connection to itself from its tag to its end, so that those of Exec
@@ -175,23 +176,30 @@ func announced(text string) (size int64, synchronising, ok bool) {
 
 // answering tells whether go-imap is in the middle of AUTHENTICATE or IDLE, so that its lines are no commands.
 func (c *Conn) answering() bool {
-	if !c.sent.idle() {
-		return false
+	if len(c.sent.answer) > 0 {
+		return true
 	}
 	e := c.head()
-	return e != nil && e.exec == nil && (e.verb == "AUTHENTICATE" || e.verb == "IDLE")
+	return c.sent.idle() && e != nil && e.exec == nil && (e.verb == "AUTHENTICATE" || e.verb == "IDLE")
 }
 
+// writeAnswer sends the line when it is whole, so that the trace knows what to leave out.
 func (c *Conn) writeAnswer(b []byte) (int, error) {
+	end := bytes.IndexByte(b, '\n') + 1
+	if end == 0 {
+		c.sent.answer = append(c.sent.answer, b...)
+		return len(b), nil
+	}
+	line := append(c.sent.answer, b[:end]...) //nolint:gocritic // the field is emptied
+	c.sent.answer = nil
 	if e := c.head(); e != nil && e.verb == "AUTHENTICATE" {
 		c.register(e, true, true) // the server may ask on
 	}
 	if c.options.Trace != nil {
-		c.options.Trace.sentSecret(b)
+		c.options.Trace.sentSecret(line)
 	}
-	n, err := c.send(b)
-	if err != nil {
-		return n, c.fail(err)
+	if _, err := c.send(line); err != nil {
+		return 0, c.fail(err)
 	}
-	return n, nil
+	return end, nil
 }
