@@ -162,19 +162,19 @@ func (c *Conn) Err() error {
 // fail ends the connection and all that waits for it. It returns what is said about it, now and ever after. What closing
 // a broken connection says on top of that helps nobody.
 func (c *Conn) fail(err error) error {
-	dead, raw := c.end(err)
-	_ = raw.Close()
+	dead := c.end(err)
+	_ = c.network().Close()
 	return dead
 }
 
-// end notes why the connection ended, if it had not, and tells those who wait.
-func (c *Conn) end(err error) (error, net.Conn) { //nolint:revive // the error is the result here
+// end notes why the connection ended, if it had not, and tells those who wait. It returns what was noted.
+func (c *Conn) end(err error) error {
 	c.mu.Lock()
 	if c.dead == nil {
 		c.dead = c.explain(err)
 		close(c.gone)
 	}
-	dead, waiting, raw := c.dead, c.queue, c.raw
+	dead, waiting := c.dead, c.queue
 	c.queue = nil
 	c.mu.Unlock()
 	for _, e := range waiting {
@@ -182,7 +182,7 @@ func (c *Conn) end(err error) (error, net.Conn) { //nolint:revive // the error i
 			e.exec.end(dead)
 		}
 	}
-	return dead, raw
+	return dead
 }
 
 // explain says what the end of a connection means. c.mu is held.
@@ -260,8 +260,8 @@ func (c *Conn) network() net.Conn {
 
 // Close closes the connection. Everything that waits for it ends with an error that wraps net.ErrClosed.
 func (c *Conn) Close() error {
-	_, raw := c.end(net.ErrClosed)
-	return raw.Close()
+	_ = c.end(net.ErrClosed) // which is what is asked for
+	return c.network().Close()
 }
 
 // LocalAddr returns the address of this end.

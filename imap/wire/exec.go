@@ -130,7 +130,7 @@ func (x *execution) handle(r *Response) error {
 // silence waits until the handler has returned, and it is not called again: whoever calls this has seen x fail.
 func (x *execution) silence() {
 	x.running.Lock()
-	defer x.running.Unlock() //nolint:staticcheck // taking it is the point
+	defer x.running.Unlock()
 }
 
 func (x *execution) refuse(err error) {

@@ -183,8 +183,10 @@ func TestM8OddLinesEndNothing(t *testing.T) {
 		"* OK [PERMANENTFLAGS (\\Seen a[b] \\*)] x", "* OK [COPYUID 1 * 2] x", "* CAPABILITY IMAP4rev1 X\"Y {3}", "* OK", "* ESEARCH (", "*",
 		"* SEARCH 4294967296", "* OK [UNKNOWN-CODE (nested ] )] x", "* LIST", "* STATUS", "* QUOTA \"\" (STORAGE 1 2)", "* BAD {5}",
 	} {
-		c, client, _ := dial(t, Options{}, answers{"SELECT": line + "\r\n* 3 EXISTS\r\n* OK [UIDVALIDITY 7] x\r\n%s OK [READ-WRITE] x\r\n",
-			"NOOP": line + "\r\n%s OK\r\n"})
+		c, client, _ := dial(t, Options{}, answers{
+			"SELECT": line + "\r\n* 3 EXISTS\r\n* OK [UIDVALIDITY 7] x\r\n%s OK [READ-WRITE] x\r\n",
+			"NOOP":   line + "\r\n%s OK\r\n",
+		})
 		data, err := client.Select("INBOX", nil).Wait()
 		if err != nil || data.NumMessages != 3 || data.UIDValidity != 7 {
 			t.Errorf("%s: select: %+v, %v", line, data, err)
