@@ -97,7 +97,18 @@ func (a *Account) acquire(ctx context.Context, prefer mailbox.Name) (*session, e
 	}
 }
 
+// pick takes an idle session: one that has the mailbox selected, else the one that was used last. Those whose
+// connection broke while nobody looked are dropped.
 func (a *Account) pick(prefer mailbox.Name) *session {
+	alive := a.idle[:0]
+	for _, s := range a.idle {
+		if s.conn.Err() == nil {
+			alive = append(alive, s)
+		}
+	}
+	a.live -= len(a.idle) - len(alive)
+	clear(a.idle[len(alive):])
+	a.idle = alive
 	if len(a.idle) == 0 {
 		return nil
 	}
@@ -145,9 +156,13 @@ func (a *Account) release(s *session) {
 	}
 }
 
-// once runs something on a session, without a second try.
+// once runs something on a session, without a second try. Only connecting is tried again, for then nothing was done.
 func (a *Account) once(ctx context.Context, prefer mailbox.Name, do func(*session) error) error {
-	s, err := a.acquire(ctx, prefer)
+	var s *session
+	err := a.retry(ctx, func() (err error) {
+		s, err = a.acquire(ctx, prefer)
+		return err
+	})
 	if err != nil {
 		return err
 	}
@@ -155,11 +170,24 @@ func (a *Account) once(ctx context.Context, prefer mailbox.Name, do func(*sessio
 	return do(s)
 }
 
-// repeat runs something that may be repeated, again after transient faults, with growing pauses.
+// repeat runs something that may be repeated, again after transient faults.
 func (a *Account) repeat(ctx context.Context, prefer mailbox.Name, do func(*session) error) error {
+	return a.retry(ctx, func() error {
+		s, err := a.acquire(ctx, prefer)
+		if err != nil {
+			return err
+		}
+		defer a.release(s)
+		return do(s)
+	})
+}
+
+// retry calls do again after transient faults, with growing pauses. Many clients that lost the same server must not
+// come back all at once, so each pause is a little longer by chance.
+func (a *Account) retry(ctx context.Context, do func() error) error {
 	wait := a.options.Pause
 	for try := 1; ; try++ {
-		err := a.once(ctx, prefer, do)
+		err := do()
 		if err == nil || !errors.Is(err, mailbox.ErrTemporary) || try >= a.options.Tries || ctx.Err() != nil {
 			return err
 		}
@@ -167,5 +195,17 @@ func (a *Account) repeat(ctx context.Context, prefer mailbox.Name, do func(*sess
 			return err
 		}
 		wait *= 2
+	}
+}
+
+// pause waits.
+func pause(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
 	}
 }

@@ -4,11 +4,11 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"net"
 	"strings"
-	"time"
 
 	goimap "github.com/emersion/go-imap/v2"
 	"github.com/emersion/go-imap/v2/imapclient"
@@ -111,6 +111,7 @@ func explainTLS(err error) error {
 	var unknown x509.UnknownAuthorityError
 	var host x509.HostnameError
 	var invalid x509.CertificateInvalidError
+	var record tls.RecordHeaderError
 	switch {
 	case errors.As(err, &unknown):
 		return fmt.Errorf("%w: the certificate is signed by an authority that is not known here; name its file with tls_ca if it is yours (%w)", ErrTLS, err)
@@ -118,6 +119,8 @@ func explainTLS(err error) error {
 		return fmt.Errorf("%w: the certificate is for another host; check host (%w)", ErrTLS, err)
 	case errors.As(err, &invalid) && invalid.Reason == x509.Expired:
 		return fmt.Errorf("%w: the certificate has expired or is not valid yet; check the clock, then tell the server's owner (%w)", ErrTLS, err)
+	case errors.As(err, &record):
+		return fmt.Errorf("%w: the server does not speak TLS on this port; check port and tls (%w)", ErrTLS, err)
 	case errors.Is(err, wire.ErrNoStartTLS), errors.Is(err, wire.ErrInjected):
 		return fmt.Errorf("%w: %w", ErrTLS, err)
 	case isCut(err):
@@ -151,22 +154,27 @@ func refusal(s wire.Status) error {
 	return fmt.Errorf("%w: %w", mailbox.ErrAuth, &wire.StatusError{Status: s})
 }
 
-// login puts go-imap on top and logs in. No error shows the password, also if the server sends it back.
+// login gets the password and uses it. No error shows it, also if the server sends it back.
 func (s *session) login(ctx context.Context) error {
 	password, err := s.account.options.Password(ctx)
 	if err != nil {
 		return fmt.Errorf("%w: %w", mailbox.ErrAuth, err)
 	}
+	s.conn.Hide(password)
+	return conceal(s.enter(ctx, password), s.account.options.User, password)
+}
+
+// enter puts go-imap on top and logs in. What the server can do is asked again afterwards, for it may differ.
+func (s *session) enter(ctx context.Context, password string) error {
 	caps := capSet(s.conn.Caps())
 	if caps["LOGINDISABLED"] && !caps["AUTH=PLAIN"] {
 		return fmt.Errorf("%w: the server takes no password on this connection (LOGINDISABLED)", mailbox.ErrAuth)
 	}
-	s.conn.Hide(password)
 	s.conn.HandOver()
 	s.conn.ForgetCaps()
 	s.client = imapclient.New(s.conn, nil)
 	if err := s.authenticate(ctx, caps, password); err != nil {
-		return conceal(err, password)
+		return err
 	}
 	if s.conn.Caps() == nil {
 		if err := capability(ctx, s.conn); err != nil {
@@ -191,20 +199,33 @@ func (s *session) authenticate(ctx context.Context, caps map[string]bool, passwo
 	return err
 }
 
-// plainText takes back the mark that the guard puts before a text.
-func plainText(text string) string { return strings.TrimPrefix(text, ".") }
+// A concealed error says what another one says, less the secrets in it. Only what kind it is remains of that.
+type concealed struct {
+	text  string
+	kinds []error
+}
 
-// conceal replaces a secret in an error, keeping what the error is.
-func conceal(err error, secret string) error {
-	if secret == "" || !strings.Contains(err.Error(), secret) {
+func (e *concealed) Error() string   { return e.text }
+func (e *concealed) Unwrap() []error { return e.kinds }
+
+// conceal takes a password out of an error, in each of the forms in which it went over the wire.
+func conceal(err error, user, password string) error {
+	if err == nil || password == "" {
 		return err
 	}
-	kind := mailbox.ErrTemporary
-	if errors.Is(err, mailbox.ErrAuth) {
-		kind = mailbox.ErrAuth
+	plain := base64.StdEncoding.EncodeToString([]byte("\x00" + user + "\x00" + password))
+	quoted := strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(password)
+	text := strings.NewReplacer(plain, "***", quoted, "***", password, "***").Replace(err.Error())
+	if text == err.Error() {
+		return err
 	}
-	text := strings.ReplaceAll(err.Error(), secret, "***")
-	return fmt.Errorf("%w: %s", kind, strings.TrimPrefix(text, kind.Error()+": "))
+	e := &concealed{text: text}
+	for _, kind := range []error{mailbox.ErrAuth, mailbox.ErrTemporary, errCrowded, ErrTLS} {
+		if errors.Is(err, kind) {
+			e.kinds = append(e.kinds, kind)
+		}
+	}
+	return e
 }
 
 func capSet(caps []string) map[string]bool {
@@ -213,45 +234,4 @@ func capSet(caps []string) map[string]bool {
 		set[name] = true
 	}
 	return set
-}
-
-// A session is one connection, logged in.
-type session struct {
-	account *Account
-	conn    *wire.Conn
-	client  *imapclient.Client
-	caps    map[string]bool
-
-	selected mailbox.Name // empty if none
-	data     *goimap.SelectData
-}
-
-// do runs a call of go-imap, which knows no context, and translates its errors.
-func (s *session) do(ctx context.Context, call func() error) error {
-	stop := context.AfterFunc(ctx, func() { s.conn.Close() }) //nolint:errcheck // what follows sees it
-	defer stop()
-	err := call()
-	if ctx.Err() != nil {
-		return ctx.Err()
-	}
-	var refused *goimap.Error
-	if err == nil || errors.As(err, &refused) {
-		return err
-	}
-	if dead := s.conn.Err(); dead != nil {
-		return dead
-	}
-	return fmt.Errorf("%w: %w", mailbox.ErrTemporary, err)
-}
-
-// pause waits before the next try, a little longer each time and never as long as another process waits.
-func pause(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
 }

@@ -2,7 +2,6 @@ package imap
 
 import (
 	"context"
-	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
@@ -21,43 +20,65 @@ var (
 	errNilBody       = errors.New("the server says that it has no body")
 )
 
-// Fetch hands over bodies as they come. After a cut it goes on, on another connection, with what has not come yet; body
-// is then called again for a message whose stream broke. What an OK leaves out is asked for once more, alone.
+// Fetch hands over bodies as they come, the newest first. After a cut it goes on, on another connection, with what has
+// not come yet; body is then called again for a message whose stream broke, whatever body made of that, but never for
+// one that came whole. What an OK leaves out is asked for once more, alone.
 //
 // Source: RFC 9051, section 6.4.5.
 func (a *Account) Fetch(ctx context.Context, name mailbox.Name, ids []mailbox.ID,
 	body func(mailbox.ID, io.Reader) error, problem func(mailbox.ID, error),
 ) error {
-	f := &fetching{name: name, body: body, done: map[mailbox.ID]bool{}, why: map[mailbox.ID]error{}}
+	f := &fetching{body: body, done: map[mailbox.ID]bool{}, why: map[mailbox.ID]error{}}
 	for _, id := range ids {
 		f.done[id] = false
 	}
-	err := a.repeat(ctx, name, func(s *session) error {
-		if err := s.use(ctx, name); err != nil {
-			return err
+	for {
+		before := len(f.left())
+		err := a.repeat(ctx, name, func(s *session) error { return f.from(ctx, s, name) })
+		if f.failed != nil {
+			return f.failed
 		}
-		if err := f.ask(ctx, s, f.left(), fetchChunk); err != nil {
-			return err
+		if errors.Is(err, mailbox.ErrTemporary) && len(f.left()) < before && ctx.Err() == nil {
+			continue // a line that breaks again and again still brings something
 		}
-		return f.ask(ctx, s, f.left(), 1)
-	})
-	if err != nil {
-		return err
+		if err != nil {
+			return named(name, "fetch messages", err)
+		}
+		for _, id := range f.left() {
+			problem(id, f.reason(id))
+		}
+		return nil
 	}
-	for _, id := range f.left() {
-		problem(id, f.reason(id))
-	}
-	return nil
 }
 
 // fetching is one call of Fetch, over all its connections.
 type fetching struct {
-	name mailbox.Name
-	body func(mailbox.ID, io.Reader) error
-	done map[mailbox.ID]bool
-	why  map[mailbox.ID]error
+	body   func(mailbox.ID, io.Reader) error
+	done   map[mailbox.ID]bool
+	why    map[mailbox.ID]error
+	failed error  // of body; the end of it all
+	stop   func() // ends the connection, for what is still to come is of no use
 }
 
+// from fetches what is left, over one connection.
+func (f *fetching) from(ctx context.Context, s *session, name mailbox.Name) error {
+	if err := s.use(ctx, name); err != nil {
+		return err
+	}
+	fetching, cancel := context.WithCancel(ctx)
+	defer cancel()
+	f.stop = cancel
+	err := f.ask(fetching, s, fetchChunk)
+	if err == nil {
+		err = f.ask(fetching, s, 1)
+	}
+	if f.failed != nil {
+		return nil // which no second try may mend
+	}
+	return err
+}
+
+// left are the messages that have not come, the newest first.
 func (f *fetching) left() []mailbox.ID {
 	var left []mailbox.ID
 	for id, done := range f.done {
@@ -65,7 +86,7 @@ func (f *fetching) left() []mailbox.ID {
 			left = append(left, id)
 		}
 	}
-	slices.SortFunc(left, func(a, b mailbox.ID) int { return int(int64(uidOf(b)) - int64(uidOf(a))) }) // the newest first
+	slices.SortFunc(left, func(a, b mailbox.ID) int { return int(int64(uidOf(b)) - int64(uidOf(a))) })
 	return left
 }
 
@@ -76,15 +97,19 @@ func (f *fetching) reason(id mailbox.ID) error {
 	return errNotHandedOver
 }
 
-// ask sends all commands in one flight. A command that is refused leaves its messages to be asked for alone.
-func (f *fetching) ask(ctx context.Context, s *session, ids []mailbox.ID, chunk int) error {
+// ask asks for what is left. A command that is refused leaves its messages to be asked for alone.
+func (f *fetching) ask(ctx context.Context, s *session, chunk int) error {
 	var cmds []*wire.Command
 	var asked [][]mailbox.ID
-	for part := range slices.Chunk(ids, chunk) {
-		cmds = append(cmds, wire.Cmd("UID FETCH").Set(uidSet(part)).Raw("(UID BODY.PEEK[])"))
+	for part := range slices.Chunk(f.left(), chunk) {
+		set := uidSet(part)
+		if len(set) == 0 {
+			continue // no ID that the server could have given
+		}
+		cmds = append(cmds, wire.Cmd("UID FETCH").Set(set).Raw("(UID BODY.PEEK[])"))
 		asked = append(asked, part)
 	}
-	status, err := s.conn.Exec(ctx, f.take, cmds...)
+	status, err := s.exec(ctx, f.take, cmds)
 	if err != nil {
 		return err
 	}
@@ -124,15 +149,38 @@ func (f *fetching) take(r *wire.Response) error {
 	return err
 }
 
+// deliver hands a body over, once. Whether its stream broke is seen here, for body may take that for a trouble of its
+// own.
 func (f *fetching) deliver(id mailbox.ID, body io.Reader) error {
-	if done, asked := f.done[id]; !asked || done {
+	if done, asked := f.done[id]; !asked || done || f.failed != nil {
 		return nil
 	}
-	if err := f.body(id, body); err != nil {
+	w := &watched{r: body}
+	err := f.body(id, w)
+	switch {
+	case w.err != nil:
+		return w.err
+	case err != nil:
+		f.failed = err
+		f.stop()
 		return err
 	}
 	f.done[id] = true
 	return nil
+}
+
+// A watched reader remembers how reading failed.
+type watched struct {
+	r   io.Reader
+	err error
+}
+
+func (w *watched) Read(p []byte) (int, error) {
+	n, err := w.r.Read(p)
+	if err != nil && !errors.Is(err, io.EOF) {
+		w.err = err
+	}
+	return n, err
 }
 
 // A spool keeps a body in a file without a name.
@@ -141,7 +189,7 @@ type spool struct{ file *os.File }
 func newSpool(body io.Reader) (*spool, error) {
 	file, err := os.CreateTemp("", "mailtwin-*")
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("keep a message for a moment: %w", err)
 	}
 	s := &spool{file}
 	err = os.Remove(file.Name())
@@ -153,57 +201,9 @@ func newSpool(body io.Reader) (*spool, error) {
 	}
 	if err != nil {
 		s.close()
-		return nil, err
+		return nil, fmt.Errorf("keep a message for a moment: %w", err)
 	}
 	return s, nil
 }
 
 func (s *spool) close() { s.file.Close() } //nolint:errcheck // it has no name and is gone anyway
-
-// Identify tells size, Message-ID and the digest of the header of messages, without their bodies.
-func (a *Account) Identify(ctx context.Context, name mailbox.Name, ids []mailbox.ID, found func(mailbox.ID, mailbox.Content)) error {
-	contents := map[mailbox.ID]mailbox.Content{}
-	err := a.repeat(ctx, name, func(s *session) error {
-		if err := s.use(ctx, name); err != nil {
-			return err
-		}
-		return s.headers(ctx, ids, contents)
-	})
-	if err != nil {
-		return fmt.Errorf("read headers: %w", err)
-	}
-	for _, id := range ids {
-		if c, ok := contents[id]; ok {
-			found(id, c)
-			delete(contents, id)
-		}
-	}
-	return nil
-}
-
-func (s *session) headers(ctx context.Context, ids []mailbox.ID, contents map[mailbox.ID]mailbox.Content) error {
-	var cmds []*wire.Command
-	for part := range slices.Chunk(ids, fetchChunk) {
-		cmds = append(cmds, wire.Cmd("UID FETCH").Set(uidSet(part)).Raw("(UID RFC822.SIZE BODY.PEEK[HEADER])"))
-	}
-	_, err := s.conn.Exec(ctx, func(r *wire.Response) error {
-		if r.Kind != "FETCH" {
-			return nil
-		}
-		c := mailbox.Content{}
-		m, err := r.Fetch(func(_ *wire.Fetch, _ string, size int64, body io.Reader) error {
-			header, err := io.ReadAll(io.LimitReader(body, min(size, maxHeader)))
-			c.Header, c.MessageID = sha256.Sum256(header), mailbox.MessageID(header)
-			return err
-		})
-		if err == nil && m.UID != 0 && m.Size >= 0 && !c.Header.IsZero() {
-			c.Size = m.Size
-			contents[idOf(m.UID)] = c
-		}
-		return err
-	}, cmds...)
-	return err
-}
-
-// maxHeader is how much of a header counts, in octets; as much as mailbox.Summer looks at.
-const maxHeader = 64 << 10

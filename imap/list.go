@@ -7,8 +7,6 @@ import (
 	"slices"
 	"strings"
 
-	goimap "github.com/emersion/go-imap/v2"
-
 	"mailtwin/imap/wire"
 	"mailtwin/mailbox"
 )
@@ -108,12 +106,8 @@ func (l *listing) collectSlowly(ctx context.Context) error {
 			cmds = append(cmds, wire.Cmd("STATUS").Mailbox(entry.Name).Raw(s.statusItems()))
 		}
 	}
-	for part := range slices.Chunk(cmds, 500) {
-		if _, err := s.conn.Exec(ctx, l.take, part...); err != nil { // one that is refused says nothing of its mailbox
-			return err
-		}
-	}
-	return nil
+	_, err = s.exec(ctx, l.take, cmds) // one that is refused says nothing of its mailbox
+	return err
 }
 
 func (s *session) statusItems() string {
@@ -127,8 +121,6 @@ func (s *session) statusItems() string {
 	return "(" + items + ")"
 }
 
-func (s *session) condstore() bool { return s.caps["CONDSTORE"] || s.caps["QRESYNC"] }
-
 func hasAttr(entry wire.List, attr string) bool {
 	return slices.ContainsFunc(entry.Attrs, func(have string) bool { return strings.EqualFold(have, attr) })
 }
@@ -141,52 +133,42 @@ func (l *listing) infos() []mailbox.Info {
 	a := l.session.account
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	a.learnDelimiter(l.lists)
 	infos := make([]mailbox.Info, 0, len(l.lists))
+	met := map[mailbox.Name]bool{}
 	for _, entry := range l.lists {
 		name, err := a.nameOf(entry)
-		if err != nil {
+		switch {
+		case err != nil:
 			a.options.Report(fmt.Sprintf("mailbox %q: its name cannot be read, so it is left out: %v", entry.Name, err))
-			continue
+		case met[name]:
+			a.options.Report(fmt.Sprintf("mailbox %q: listed twice, so it is left out once", entry.Name))
+		default:
+			met[name] = true
+			infos = append(infos, l.info(name, entry))
 		}
-		infos = append(infos, l.info(name, entry))
 	}
 	return infos
-}
-
-// nameOf decodes a wire name and remembers it. a.mu is held.
-func (a *Account) nameOf(entry wire.List) (mailbox.Name, error) {
-	levels := []string{entry.Name}
-	if entry.Delim != "" {
-		a.delim = entry.Delim
-		levels = strings.Split(entry.Name, entry.Delim)
-	}
-	for i, level := range levels {
-		decoded, err := decodeUTF7(level)
-		if err != nil {
-			return "", err
-		}
-		levels[i] = decoded
-	}
-	name := mailbox.MakeName(levels...)
-	a.wires[name] = entry.Name
-	return name, nil
 }
 
 // info is the entry of one mailbox. a.mu is held.
 func (l *listing) info(name mailbox.Name, entry wire.List) mailbox.Info {
 	info := mailbox.Info{Name: name, Messages: -1, NoSelect: isNoSelect(entry), Role: roleOf(entry)}
 	data, ok := l.status[entry.Name]
-	if !ok && name == mailbox.Inbox {
-		data, ok = l.status[strings.ToUpper(entry.Name)]
-	}
-	if !ok {
-		return info
+	if !ok && name == mailbox.Inbox { // which ignores case
+		for other := range l.status {
+			if strings.EqualFold(other, entry.Name) {
+				data = l.status[other]
+			}
+		}
 	}
 	if data.Messages != nil {
 		info.Messages = int64(*data.Messages)
 	}
 	if data.UIDValidity != nil && *data.UIDValidity != 0 {
-		l.session.account.validity[name] = *data.UIDValidity
+		if a := l.session.account; a.validity[name] == 0 { // what a scan learnt its UIDs under stays
+			a.validity[name] = *data.UIDValidity
+		}
 		info.Identity = fmt.Sprintf("v%d", *data.UIDValidity)
 	}
 	if data.MailboxID != "" {
@@ -216,33 +198,6 @@ func roleOf(entry wire.List) mailbox.Role {
 		}
 	}
 	return ""
-}
-
-// wireName returns the name under which the server knows a mailbox, or would know it.
-func (a *Account) wireName(name mailbox.Name) (string, error) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if known, ok := a.wires[name]; ok {
-		return known, nil
-	}
-	levels := name.Levels()
-	for i, level := range levels {
-		if strings.Contains(level, a.delim) || level == "" {
-			return "", &mailbox.MailboxError{Mailbox: name, Err: fmt.Errorf(
-				"the server separates levels with %q, so it cannot have this name; rename the mailbox", a.delim)}
-		}
-		levels[i] = encodeUTF7(level)
-	}
-	return strings.Join(levels, a.delim), nil
-}
-
-// utf8Name is the wire name as go-imap takes it, which encodes names by itself.
-func (a *Account) utf8Name(name mailbox.Name) (string, error) {
-	known, err := a.wireName(name)
-	if err != nil {
-		return "", err
-	}
-	return decodeUTF7(known)
 }
 
 // Vanished looks whether a mailbox is really gone: a second LIST and an EXAMINE must both say so.
@@ -277,106 +232,4 @@ func (a *Account) Vanished(ctx context.Context, name mailbox.Name) (bool, error)
 		return err
 	})
 	return gone, err
-}
-
-// unselect leaves the selected mailbox, without the expunge that CLOSE would bring. STATUS of a selected mailbox is
-// stale on many servers.
-//
-// Source: RFC 3691.
-func (s *session) unselect(ctx context.Context) error {
-	if s.selected == "" {
-		return nil
-	}
-	s.selected, s.data = "", nil
-	if s.caps["UNSELECT"] {
-		return s.do(ctx, func() error { return s.client.Unselect().Wait() })
-	}
-	// A failing EXAMINE deselects.
-	_, err := s.conn.Exec(ctx, nil, wire.Cmd("EXAMINE").String("mailtwin has no mailbox of this name"))
-	return err
-}
-
-// open selects a mailbox anew, or looks at it without the right to change it.
-func (s *session) open(ctx context.Context, name mailbox.Name, readOnly bool) (*goimap.SelectData, error) {
-	wait, err := s.beginOpen(name, readOnly)
-	if err != nil {
-		return nil, err
-	}
-	return wait(ctx)
-}
-
-// beginOpen sends a SELECT, so that more can follow in the same flight, and returns how to wait for its answer.
-func (s *session) beginOpen(name mailbox.Name, readOnly bool) (func(context.Context) (*goimap.SelectData, error), error) {
-	known, err := s.account.utf8Name(name)
-	if err != nil {
-		return nil, err
-	}
-	s.selected, s.data = "", nil
-	cmd := s.client.Select(known, &goimap.SelectOptions{ReadOnly: readOnly, CondStore: s.condstore()})
-	return func(ctx context.Context) (*goimap.SelectData, error) {
-		var data *goimap.SelectData
-		err := s.do(ctx, func() (err error) {
-			data, err = cmd.Wait()
-			return err
-		})
-		var refused *goimap.Error
-		if errors.As(err, &refused) {
-			return nil, refusedMailbox(name, refused)
-		}
-		if err != nil {
-			return nil, err
-		}
-		if !readOnly {
-			s.selected, s.data = name, data
-		}
-		return data, nil
-	}, nil
-}
-
-// refusedMailbox is the error of a mailbox that the server does not let us have.
-func refusedMailbox(name mailbox.Name, refused *goimap.Error) error {
-	text := plainText(refused.Text)
-	switch {
-	case refused.Code == goimap.ResponseCodeUnavailable || refused.Code == goimap.ResponseCodeInUse:
-		return fmt.Errorf("%w: mailbox %q: %s", mailbox.ErrTemporary, string(name), text)
-	case refused.Type == goimap.StatusResponseTypeNo && refused.Code != goimap.ResponseCodeNoPerm:
-		return &mailbox.MailboxError{Mailbox: name, Err: fmt.Errorf("%w: %s", mailbox.ErrNoMailbox, text)}
-	}
-	return &mailbox.MailboxError{Mailbox: name, Err: fmt.Errorf("%s %s", refused.Type, text)}
-}
-
-// use selects a mailbox for a command with UIDs, under the validity that the UIDs were learnt under.
-func (s *session) use(ctx context.Context, name mailbox.Name) error {
-	if s.selected != name {
-		if _, err := s.open(ctx, name, false); err != nil {
-			return err
-		}
-	}
-	a := s.account
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if known, ok := a.validity[name]; ok && known != s.data.UIDValidity {
-		return &mailbox.MailboxError{Mailbox: name, Err: mailbox.ErrUIDValidity}
-	}
-	a.keeps[name] = holds(s.data)
-	return nil
-}
-
-// holds tells which flags a mailbox can store. A list that is absent says nothing.
-//
-// Source: RFC 9051, section 7.1, PERMANENTFLAGS.
-func holds(data *goimap.SelectData) func(mailbox.Flag) bool {
-	if len(data.PermanentFlags) == 0 {
-		return nil
-	}
-	system, any := map[string]bool{}, false
-	for _, flag := range data.PermanentFlags {
-		if flag == goimap.FlagWildcard {
-			any = true
-		}
-		system[strings.ToLower(string(flag))] = true
-	}
-	return func(flag mailbox.Flag) bool {
-		return system[strings.ToLower(string(flag))] || (any && !strings.HasPrefix(string(flag), `\`))
-	}
 }

@@ -30,6 +30,15 @@ func first(t *testing.T) (*fake, *Account, mailbox.Cursor) {
 	return f, a, s.Cursor
 }
 
+func present(s *mailbox.Scan) []mailbox.ID {
+	var ids []mailbox.ID
+	for _, m := range s.Present {
+		ids = append(ids, m.ID)
+	}
+	slices.Sort(ids)
+	return ids
+}
+
 // R3, R5, R6: whatever the server leaves out or makes up, nothing is taken for gone unless the numbers agree.
 func TestR6SearchThatLies(t *testing.T) {
 	for _, tt := range []struct {
@@ -109,15 +118,48 @@ func TestR8NoUsableModSeq(t *testing.T) {
 	}
 }
 
-// R11: n:* brings the last message, however old it is.
+// R11: n:* brings the last message, however old it is; it is new only if a SEARCH that adds up says that it is there.
 func TestR11OldAnswerToNewQuestion(t *testing.T) {
-	f, a, cursor := first(t)
-	f.say("SELECT", selected(7, 4, 3, "6"))
-	f.say("UID FETCH 4:*", meta("3")+meta("2")+"%s OK\r\n")
-	s := f.scan(a, mailbox.ScanRequest{Since: cursor, Known: knows("1", "3")})
-	for _, m := range s.Present {
-		if m.ID == "2" {
-			t.Error("a message below the asked range was taken for new")
+	for _, tt := range []struct {
+		name   string
+		exists int
+		want   []mailbox.ID
+	}{
+		{"nothing is missing", 2, []mailbox.ID{"3"}},
+		{"one is missing", 3, []mailbox.ID{"2", "3"}},
+	} {
+		f, a, cursor := first(t)
+		f.say("SELECT", selected(7, 4, tt.exists, "6"))
+		f.say("UID FETCH 4:*", meta("3")+meta("2")+"%s OK\r\n")
+		s := f.scan(a, mailbox.ScanRequest{Since: cursor, Known: knows("1", "3")})
+		if got := present(s); !slices.Equal(got, tt.want) || len(s.Gone) > 0 {
+			t.Errorf("%s: present %v, gone %v", tt.name, got, s.Gone)
+		}
+	}
+}
+
+// R5, R11: a new message that every listing leaves out is found by the numbers, asked for by name, and named if even
+// that brings nothing; the cursor then proves nothing.
+func TestR5ListingLeavesOut(t *testing.T) {
+	for _, tt := range []struct {
+		name, alone string
+		present     []mailbox.ID
+		unread      int
+		mark        string
+		known       known
+	}{
+		{"it comes when asked", meta("2") + "%s OK\r\n", []mailbox.ID{"1", "2", "3"}, 0, "7 4 3 6", knows()},
+		{"it never comes", "%s OK\r\n", []mailbox.ID{"1", "3"}, 1, "", knows()},
+		{"it is refused", "%s NO [UNAVAILABLE] later\r\n", []mailbox.ID{"1", "3"}, 1, "", knows()},
+		{"others are known", meta("2") + "%s OK\r\n", []mailbox.ID{"1", "2", "3"}, 0, "7 4 3 6", knows("1", "3")},
+	} {
+		f, a, _ := first(t)
+		f.say("SELECT", selected(7, 4, 3, "6"))
+		f.say("UID FETCH 1:*", meta("1")+meta("3")+"%s OK\r\n")
+		f.say("UID FETCH 2 ", tt.alone)
+		s := f.scan(a, mailbox.ScanRequest{Known: tt.known})
+		if got := present(s); !slices.Equal(got, tt.present) || len(s.Unread) != tt.unread || s.Cursor.Mark != tt.mark || len(s.Gone) > 0 {
+			t.Errorf("%s: present %v, unread %v, gone %v, mark %q", tt.name, got, s.Unread, s.Gone, s.Cursor.Mark)
 		}
 	}
 }

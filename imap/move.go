@@ -1,0 +1,153 @@
+package imap
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+
+	goimap "github.com/emersion/go-imap/v2"
+
+	"mailtwin/imap/wire"
+	"mailtwin/mailbox"
+)
+
+// Copy copies messages to another mailbox of the account, as far as they are there and are those that are meant.
+//
+// Source: RFC 9051, section 6.4.7; RFC 4315, section 3.
+func (a *Account) Copy(ctx context.Context, from mailbox.Name, messages []mailbox.Doomed, to mailbox.Name) (map[mailbox.ID]mailbox.ID, error) {
+	arrived := map[mailbox.ID]mailbox.ID{}
+	err := a.once(ctx, from, func(s *session) error {
+		same, err := s.ready(ctx, from, messages)
+		if err != nil || len(same) == 0 {
+			return err
+		}
+		return s.transplant(ctx, s.copy, same, to, arrived)
+	})
+	return arrived, named(from, fmt.Sprintf("copy messages to %q", string(to)), err)
+}
+
+// Move moves messages to another mailbox of the account. Without MOVE they are copied and then removed; where that
+// cannot be done for just these messages, they are marked and named in kept.
+//
+// Source: RFC 6851.
+func (a *Account) Move(ctx context.Context, from mailbox.Name, messages []mailbox.Doomed, to mailbox.Name) (arrived map[mailbox.ID]mailbox.ID, kept []mailbox.ID, err error) {
+	arrived = map[mailbox.ID]mailbox.ID{}
+	err = a.once(ctx, from, func(s *session) error {
+		same, err := s.ready(ctx, from, messages)
+		if err != nil || len(same) == 0 {
+			return err
+		}
+		if s.client.Caps().Has(goimap.CapMove) { // else go-imap would go its own way, with a bare EXPUNGE
+			return s.transplant(ctx, s.move, same, to, arrived)
+		}
+		if err := s.transplant(ctx, s.copy, same, to, arrived); err != nil {
+			return err
+		}
+		copied := slices.Collect(maps.Keys(arrived))
+		if !s.caps["UIDPLUS"] {
+			kept = copied
+		}
+		return s.expunge(ctx, copied)
+	})
+	return arrived, kept, named(from, fmt.Sprintf("move messages to %q", string(to)), err)
+}
+
+// ready selects the mailbox and returns those of the messages that are there and are what they are taken for.
+func (s *session) ready(ctx context.Context, from mailbox.Name, messages []mailbox.Doomed) ([]mailbox.ID, error) {
+	if err := s.use(ctx, from); err != nil {
+		return nil, err
+	}
+	same, _, err := s.verify(ctx, messages)
+	return same, err
+}
+
+// copied is what a COPYUID says.
+type copied struct {
+	validity     uint32
+	source, dest goimap.UIDSet
+}
+
+func (s *session) copy(set goimap.UIDSet, to string) (c copied, err error) {
+	data, err := s.client.Copy(set, to).Wait()
+	if err == nil {
+		c = copied{data.UIDValidity, data.SourceUIDs, data.DestUIDs}
+	}
+	return c, err
+}
+
+func (s *session) move(set goimap.UIDSet, to string) (c copied, err error) {
+	data, err := s.client.Move(set, to).Wait()
+	if err == nil {
+		c.validity = data.UIDValidity
+		c.source, _ = data.SourceUIDs.(goimap.UIDSet)
+		c.dest, _ = data.DestUIDs.(goimap.UIDSet)
+	}
+	return c, err
+}
+
+// transplant copies or moves messages, and notes where they arrived.
+func (s *session) transplant(ctx context.Context, do func(goimap.UIDSet, string) (copied, error),
+	ids []mailbox.ID, to mailbox.Name, arrived map[mailbox.ID]mailbox.ID,
+) error {
+	target, err := s.account.utf8Name(to)
+	if err != nil {
+		return err
+	}
+	for _, set := range uidSet(ids).Split(maxSet) {
+		var c copied
+		err := s.do(ctx, func() (err error) {
+			c, err = do(numSet(set), target)
+			return err
+		})
+		if err != nil {
+			return err
+		}
+		if len(c.dest) > 0 && !s.account.isValid(to, c.validity) {
+			c.source, c.dest = nil, nil // UIDs of a mailbox that is not the one we know
+		}
+		mapCopied(ids, set, c.source, c.dest, arrived)
+	}
+	return nil
+}
+
+// mapCopied reads a COPYUID. Sets are walked in step and never further than what was sent; if they do not fit each
+// other, or name what was not sent, nobody knows the new UIDs.
+func mapCopied(ids []mailbox.ID, sent wire.UIDSet, source, dest goimap.UIDSet, arrived map[mailbox.ID]mailbox.ID) {
+	pairs, ok := inStep(source, dest, len(ids))
+	for _, p := range pairs {
+		ok = ok && sent.Contains(p[0])
+	}
+	if ok && len(pairs) > 0 {
+		for _, p := range pairs {
+			arrived[idOf(p[0])] = idOf(p[1])
+		}
+		return
+	}
+	for _, id := range ids {
+		if sent.Contains(uidOf(id)) {
+			arrived[id] = ""
+		}
+	}
+}
+
+// inStep pairs two sets of the same size, which must be at most limit.
+func inStep(a, b goimap.UIDSet, limit int) (pairs [][2]uint32, ok bool) {
+	flat := func(set goimap.UIDSet) []uint32 {
+		var uids []uint32
+		for _, r := range set {
+			for uid := uint64(r.Start); uid <= uint64(r.Stop) && len(uids) <= limit; uid++ {
+				uids = append(uids, uint32(uid))
+			}
+		}
+		return uids
+	}
+	x, y := flat(a), flat(b)
+	if len(x) != len(y) || len(x) > limit {
+		return nil, false
+	}
+	for i := range x {
+		pairs = append(pairs, [2]uint32{x[i], y[i]})
+	}
+	return pairs, true
+}

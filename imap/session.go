@@ -1,0 +1,206 @@
+package imap
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	goimap "github.com/emersion/go-imap/v2"
+	"github.com/emersion/go-imap/v2/imapclient"
+
+	"mailtwin/imap/wire"
+	"mailtwin/mailbox"
+)
+
+// A session is one connection, logged in.
+type session struct {
+	account *Account
+	conn    *wire.Conn
+	client  *imapclient.Client
+	caps    map[string]bool
+
+	opened   bool         // some mailbox may be selected, or examined
+	selected mailbox.Name // the one that is selected, and may be changed; empty if none
+	data     *goimap.SelectData
+}
+
+// do runs a call of go-imap, which knows no context, and translates its errors.
+func (s *session) do(ctx context.Context, call func() error) error {
+	stop := context.AfterFunc(ctx, func() { s.conn.Close() }) //nolint:errcheck // what follows sees it
+	defer stop()
+	err := call()
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	var refused *goimap.Error
+	if err == nil || errors.As(err, &refused) {
+		return err
+	}
+	if dead := s.conn.Err(); dead != nil {
+		return dead
+	}
+	return fmt.Errorf("%w: %w", mailbox.ErrTemporary, err)
+}
+
+// flight is how many commands are sent before the answers to the first of them must have come: enough that the server
+// never waits for us, and not so many that it stops reading.
+const flight = 64
+
+// exec sends commands flight by flight, see wire.Conn.Exec.
+func (s *session) exec(ctx context.Context, handle func(*wire.Response) error, cmds []*wire.Command) ([]wire.Status, error) {
+	answers := make([]wire.Status, 0, len(cmds))
+	for part := range slices.Chunk(cmds, flight) {
+		some, err := s.conn.Exec(ctx, handle, part...)
+		if err != nil {
+			return nil, err
+		}
+		answers = append(answers, some...)
+	}
+	return answers, nil
+}
+
+func (s *session) condstore() bool { return s.caps["CONDSTORE"] || s.caps["QRESYNC"] }
+
+// unselect leaves the selected mailbox, without the expunge that CLOSE would bring. STATUS of a selected mailbox is
+// stale on many servers.
+//
+// Source: RFC 3691.
+func (s *session) unselect(ctx context.Context) error {
+	if !s.opened {
+		return nil
+	}
+	s.opened, s.selected, s.data = false, "", nil
+	if s.caps["UNSELECT"] {
+		err := s.do(ctx, func() error { return s.client.Unselect().Wait() })
+		var refused *goimap.Error
+		if !errors.As(err, &refused) {
+			return err
+		}
+	}
+	// A failing EXAMINE deselects.
+	_, err := s.conn.Exec(ctx, nil, wire.Cmd("EXAMINE").String("mailtwin has no mailbox of this name"))
+	return err
+}
+
+// open selects a mailbox anew, or looks at it without the right to change it.
+func (s *session) open(ctx context.Context, name mailbox.Name, readOnly bool) (*goimap.SelectData, error) {
+	wait, err := s.beginOpen(name, readOnly)
+	if err != nil {
+		return nil, err
+	}
+	return wait(ctx)
+}
+
+// beginOpen sends a SELECT, so that more can follow in the same flight, and returns how to wait for its answer.
+func (s *session) beginOpen(name mailbox.Name, readOnly bool) (func(context.Context) (*goimap.SelectData, error), error) {
+	known, err := s.account.utf8Name(name)
+	if err != nil {
+		return nil, err
+	}
+	s.opened, s.selected, s.data = true, "", nil
+	cmd := s.client.Select(known, &goimap.SelectOptions{ReadOnly: readOnly, CondStore: s.condstore()})
+	return func(ctx context.Context) (*goimap.SelectData, error) {
+		var data *goimap.SelectData
+		err := s.do(ctx, func() (err error) {
+			data, err = cmd.Wait()
+			return err
+		})
+		var refused *goimap.Error
+		if errors.As(err, &refused) {
+			s.opened = false // what was selected before is left also by a SELECT that fails
+			return nil, refusedMailbox(name, refused)
+		}
+		if err != nil {
+			return nil, err
+		}
+		if !readOnly {
+			s.selected, s.data = name, data
+		}
+		return data, nil
+	}, nil
+}
+
+// refusedMailbox is the error of a mailbox that the server does not let us have. Only a NO that gives no other reason
+// says that there is no such mailbox.
+func refusedMailbox(name mailbox.Name, refused *goimap.Error) error {
+	err := refusedText(refused)
+	none := refused.Code == "" || refused.Code == goimap.ResponseCodeNonExistent || refused.Code == goimap.ResponseCodeTryCreate
+	if none && refused.Type == goimap.StatusResponseTypeNo {
+		err = fmt.Errorf("%w: %w", mailbox.ErrNoMailbox, err)
+	}
+	return &mailbox.MailboxError{Mailbox: name, Err: err}
+}
+
+// passing are the codes of what may go well later.
+//
+// Source: RFC 5530, section 3; [THROTTLED] is Gmail's.
+var passing = []goimap.ResponseCode{
+	goimap.ResponseCodeUnavailable, goimap.ResponseCodeInUse, goimap.ResponseCodeServerBug, goimap.ResponseCodeLimit, "THROTTLED",
+}
+
+// refusedText is what the server said, without go-imap's prefix.
+func refusedText(refused *goimap.Error) error {
+	text := string(refused.Type) + " "
+	if refused.Code != "" {
+		text += "[" + string(refused.Code) + "] "
+	}
+	text += plainText(refused.Text)
+	if slices.Contains(passing, refused.Code) {
+		return fmt.Errorf("%w: %s", mailbox.ErrTemporary, text)
+	}
+	return errors.New(text)
+}
+
+// plainText takes back the mark that the guard puts before a text.
+func plainText(text string) string { return strings.TrimPrefix(text, ".") }
+
+// named gives a server's refusal the name of the mailbox, so that the run goes on with the others.
+func named(name mailbox.Name, verb string, err error) error {
+	var refused *goimap.Error
+	var status *wire.StatusError
+	switch {
+	case errors.As(err, &refused):
+		return &mailbox.MailboxError{Mailbox: name, Err: fmt.Errorf("%s: %w", verb, refusedText(refused))}
+	case errors.As(err, &status):
+		return &mailbox.MailboxError{Mailbox: name, Err: fmt.Errorf("%s: %w", verb, err)}
+	}
+	return err
+}
+
+// use selects a mailbox for a command with UIDs, under the validity that the UIDs were learnt under.
+func (s *session) use(ctx context.Context, name mailbox.Name) error {
+	if s.selected != name {
+		if _, err := s.open(ctx, name, false); err != nil {
+			return err
+		}
+	}
+	a := s.account
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if known, ok := a.validity[name]; ok && known != s.data.UIDValidity {
+		return &mailbox.MailboxError{Mailbox: name, Err: mailbox.ErrUIDValidity}
+	}
+	a.keeps[name] = holds(s.data)
+	return nil
+}
+
+// holds tells which flags a mailbox can store. A list that is absent says nothing.
+//
+// Source: RFC 9051, section 7.1, PERMANENTFLAGS.
+func holds(data *goimap.SelectData) func(mailbox.Flag) bool {
+	if len(data.PermanentFlags) == 0 {
+		return nil
+	}
+	listed, others := map[string]bool{}, false
+	for _, flag := range data.PermanentFlags {
+		if flag == goimap.FlagWildcard {
+			others = true
+		}
+		listed[strings.ToLower(string(flag))] = true
+	}
+	return func(flag mailbox.Flag) bool {
+		return listed[strings.ToLower(string(flag))] || (others && !strings.HasPrefix(string(flag), `\`))
+	}
+}
