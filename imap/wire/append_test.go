@@ -1,11 +1,13 @@
 package wire
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"io"
 	"net"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -144,16 +146,55 @@ func TestExecWaitsForItsHandler(t *testing.T) {
 	}
 }
 
+// A slow connection is one whose Write returns only when the answer was read and the reader waits again, at leisure.
+type slow struct {
+	net.Conn
+	mu     sync.Mutex
+	last   time.Time
+	idle   chan bool
+	writes bool
+}
+
+func (s *slow) SetReadDeadline(limit time.Time) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.last = limit
+	if limit.IsZero() && s.writes {
+		s.writes = false
+		s.idle <- true
+	}
+	return s.Conn.SetReadDeadline(limit)
+}
+
+func (s *slow) Write(b []byte) (int, error) {
+	s.mu.Lock()
+	s.writes = true
+	s.mu.Unlock()
+	n, err := s.Conn.Write(b)
+	<-s.idle
+	return n, err
+}
+
 // An idle connection has no deadline, however the end of a command and the next wait interleave.
 func TestIdleIsNoSilence(t *testing.T) {
-	c, client, _ := dial(t, Options{Silence: 60 * time.Millisecond}, answers{})
-	for range 100 {
-		if _, err := c.Exec(context.Background(), nil, Cmd("NOOP")); err != nil {
-			t.Fatal(err)
-		}
+	near, far := pipe(t)
+	conn := &slow{Conn: near, idle: make(chan bool, 1)}
+	c := New(conn, Options{Silence: 10 * time.Second})
+	go (&fake{t: t, conn: far, br: bufio.NewReader(far)}).serve(nil)
+	if _, err := c.Greeting(context.Background()); err != nil {
+		t.Fatal(err)
 	}
-	time.Sleep(150 * time.Millisecond)
+	c.HandOver()
+	client := imapclient.New(c, nil)
+	if err := client.WaitGreeting(); err != nil {
+		t.Fatal(err)
+	}
 	alive(t, c, client)
+	conn.mu.Lock()
+	defer conn.mu.Unlock()
+	if !conn.last.IsZero() {
+		t.Errorf("an idle connection has %v to live", time.Until(conn.last))
+	}
 }
 
 // An error of a handler is returned once all is answered, and spares the connection.

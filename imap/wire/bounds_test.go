@@ -23,8 +23,9 @@ func repeated(parts ...any) io.Reader {
 	var readers []io.Reader
 	for i := 0; i < len(parts); i += 2 {
 		text, n := parts[i].(string), parts[i+1].(int)
-		block := strings.Repeat(text, min(n, 1000))
-		for ; n >= 1000; n -= 1000 {
+		most := max(1, 1<<20/len(text))
+		block := strings.Repeat(text, min(n, most))
+		for ; n >= most; n -= most {
 			readers = append(readers, strings.NewReader(block))
 		}
 		readers = append(readers, strings.NewReader(block[:n*len(text)]))
@@ -70,6 +71,7 @@ func TestBoundsToTheOctet(t *testing.T) {
 	parts := func(n, last int) io.Reader { // an answer of n lines of a KiB and one of so many octets
 		return repeated("* WHATEVER ", 1, strings.Repeat("y", 1018)+" {0}\r\n", n, strings.Repeat("z", last-2)+"\r\n", 1)
 	}
+	literal := "{65527}\r\n" + strings.Repeat("x", 65527) // 64 KiB with its announcement
 	for _, tt := range []struct {
 		name string
 		text func() io.Reader
@@ -88,6 +90,12 @@ func TestBoundsToTheOctet(t *testing.T) {
 		{"a body and one", func() io.Reader { return repeated("* 1 FETCH (BODY[] {5000001}\r\n", 1, "x", 5_000_001, ")\r\n", 1) }, false},
 		{"an answer", func() io.Reader { return parts(64<<10-1, 1024-11) }, true},
 		{"an answer and one", func() io.Reader { return parts(64<<10-1, 1024-10) }, false},
+		{"an answer in literals", func() io.Reader {
+			return repeated("* WHATEVER ", 1, literal, 1023, "{65514}\r\n", 1, "x", 65514, "\r\n", 1)
+		}, true},
+		{"an answer in literals and one", func() io.Reader {
+			return repeated("* WHATEVER ", 1, literal, 1023, "{65515}\r\n", 1, "x", 65515, "\r\n", 1)
+		}, false},
 		{"parentheses", func() io.Reader { return repeated("* 1 FETCH (X ", 1, "(", 100, "a", 1, ")", 100, ")\r\n", 1) }, true},
 		{"parentheses and one", func() io.Reader { return repeated("* 1 FETCH (X ", 1, "(", 101, "a", 1, ")", 101, ")\r\n", 1) }, false},
 	} {
@@ -179,5 +187,16 @@ func TestTextThatLooksLikeALiteral(t *testing.T) {
 		if len(kinds) != 2 || kinds[1] != fmt.Sprint(7, "EXISTS") {
 			t.Errorf("%s: read as %q", line, kinds)
 		}
+	}
+}
+
+// The room that a long line took is given back.
+func TestLongLineIsNotKept(t *testing.T) {
+	p := &parser{br: bufio.NewReaderSize(repeated("* SEARCH", 1, " 1", 2<<20, "\r\n* OK\r\n", 1), 64<<10)}
+	if err := p.begin(); err != nil || cap(p.long) < 4<<20 {
+		t.Fatal(err)
+	}
+	if err := p.begin(); err != nil || cap(p.long) > 1<<20 {
+		t.Errorf("%d octets are kept, %v", cap(p.long), err)
 	}
 }

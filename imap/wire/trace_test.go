@@ -94,6 +94,21 @@ func TestTraceIsOneLineASegment(t *testing.T) {
 	}
 }
 
+// What a server says in the middle of AUTHENTICATE may hold what was sent, in any form.
+func TestTraceHidesChallenges(t *testing.T) {
+	var out strings.Builder
+	c := New(discard{}, Options{Trace: NewTraceWriter(&out).Conn()})
+	if _, err := io.WriteString(c, "T1 AUTHENTICATE XOAUTH2\r\n"); err != nil {
+		t.Fatal(err)
+	}
+	c.traceLine([]byte("+ Y2hhbGxlbmdl"))
+	c.take(c.prefix+"T1", "NO")
+	c.traceLine([]byte("+ go on"))
+	if text := out.String(); strings.Contains(text, "Y2hhb") || !strings.Contains(text, "+ ***") || !strings.Contains(text, "+ go on") {
+		t.Errorf("the trace says\n%s", text)
+	}
+}
+
 // S28: no words make a second command of one, or a literal, or nothing.
 func FuzzCommand(f *testing.F) {
 	f.Add("INBOX", "a b")
@@ -127,7 +142,7 @@ func FuzzCommand(f *testing.F) {
 
 func TestUnsendable(t *testing.T) {
 	c, client, _ := dial(t, Options{}, nil)
-	for _, cmd := range []*Command{Cmd("X").Atom(""), Cmd("X").Atom("a b"), Cmd("X").Set(nil), Cmd("X").String("é"), Cmd("X\r\nY"), Cmd("X").Atom("{5}")} {
+	for _, cmd := range []*Command{Cmd("X").Atom(""), Cmd("X").Atom("a b"), Cmd("X").Set(nil), Cmd("X").String("é"), Cmd("X\r\nY"), Cmd("X").Atom("{5}"), Cmd("X").String("\x1b[31m")} {
 		if _, err := c.Exec(context.Background(), nil, Cmd("NOOP"), cmd); err == nil {
 			t.Errorf("%q was sent", cmd.text.String())
 		}
