@@ -1,6 +1,7 @@
 package syncer
 
 import (
+	"slices"
 	"time"
 
 	"mailtwin/mailbox"
@@ -216,6 +217,10 @@ func (p *planner) index(d Delta) {
 // moved, what is held elsewhere is copied there, and only the rest is transferred.
 func (p *planner) arrivals(s *Steps, d Delta, policy Policy) {
 	fars, nears := p.adopt(s, d.New)
+	if len(nears) == 0 && s.Mailbox != policy.Trash && !slices.ContainsFunc(fars, func(a Arrival) bool { return a.Evidence != nil }) {
+		s.Download = fars // a first sync has many, which are not copied once more
+		return
+	}
 	for _, a := range fars {
 		switch {
 		case p.moved(s, Far, a):

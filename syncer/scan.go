@@ -160,6 +160,10 @@ func (s *sift) take(side Side, scan *mailbox.Scan) {
 			s.change(i).Gone[side] = true
 		}
 	}
+	fresh := len(scan.Present) - len(s.byID[side])
+	if s.job.delta.New[side] == nil && fresh > 0 {
+		s.job.delta.New[side] = make([]Arrival, 0, fresh)
+	}
 	for _, m := range scan.Present {
 		i, ok := s.byID[side][m.ID]
 		if !ok {
