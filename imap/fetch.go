@@ -130,12 +130,12 @@ func (f *fetching) take(r *wire.Response) error {
 	m, err := r.Fetch(func(m *wire.Fetch, section string, _ int64, body io.Reader) (err error) {
 		switch {
 		case section != "[]":
-			return nil
 		case m.UID == 0:
 			early, err = newSpool(body)
-			return err
+		default:
+			err = f.deliver(idOf(m.UID), body)
 		}
-		return f.deliver(idOf(m.UID), body)
+		return err
 	})
 	if early != nil {
 		defer early.close()
@@ -152,7 +152,7 @@ func (f *fetching) take(r *wire.Response) error {
 // deliver hands a body over, once. Whether its stream broke is seen here, for body may take that for a trouble of its
 // own.
 func (f *fetching) deliver(id mailbox.ID, body io.Reader) error {
-	if done, asked := f.done[id]; !asked || done || f.failed != nil {
+	if !f.wants(id) {
 		return nil
 	}
 	w := &watched{r: body}
@@ -167,6 +167,12 @@ func (f *fetching) deliver(id mailbox.ID, body io.Reader) error {
 	}
 	f.done[id] = true
 	return nil
+}
+
+// wants tells whether a body was asked for and has not come yet; after a failure, none is wanted.
+func (f *fetching) wants(id mailbox.ID) bool {
+	done, asked := f.done[id]
+	return asked && !done && f.failed == nil
 }
 
 // A watched reader remembers how reading failed.

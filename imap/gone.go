@@ -62,7 +62,7 @@ func (v *survey) addsUp() bool {
 	if !v.full {
 		count += v.knownCount()
 	}
-	return count == int(v.data.NumMessages) && !(v.full && v.misses())
+	return count == int(v.data.NumMessages) && (!v.full || !v.misses())
 }
 
 // misses tells whether a full listing leaves out a message that is known.

@@ -215,8 +215,10 @@ func TestR15List(t *testing.T) {
 		t.Errorf("%+v, %v", infos, err)
 	}
 
-	f = newFake(t, map[string]string{"LIST": "* LIST () \"/\" A\r\n%s OK\r\n", "LIST \"\" \"*\" RETURN": "%s BAD\r\n",
-		"STATUS": "* STATUS A (MESSAGES 1 UIDNEXT 2 UIDVALIDITY 3 HIGHESTMODSEQ 4)\r\n%s OK\r\n"})
+	f = newFake(t, map[string]string{
+		"LIST": "* LIST () \"/\" A\r\n%s OK\r\n", "LIST \"\" \"*\" RETURN": "%s BAD\r\n",
+		"STATUS": "* STATUS A (MESSAGES 1 UIDNEXT 2 UIDVALIDITY 3 HIGHESTMODSEQ 4)\r\n%s OK\r\n",
+	})
 	infos, err = f.start().account().Mailboxes(context.Background())
 	if err != nil || len(infos) != 1 || infos[0].Mark != "3 2 1 4" {
 		t.Errorf("%+v, %v", infos, err)

@@ -72,8 +72,10 @@ func (w *twin) near() editor {
 	}
 }
 
-var someFlags = []string{`\Seen`, `\Flagged`, `\Answered`, `$Forwarded`, `\Draft`}
-var someKeywords = []string{"work", "todo", "$Label1", "later"}
+var (
+	someFlags    = []string{`\Seen`, `\Flagged`, `\Answered`, `$Forwarded`, `\Draft`}
+	someKeywords = []string{"work", "todo", "$Label1", "later"}
+)
 
 // both changes n messages, half of them on each side.
 func (c *changes) both(n int) {

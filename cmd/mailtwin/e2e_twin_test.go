@@ -126,7 +126,8 @@ func (w *twin) start(ctx context.Context, verb string, args ...string) (*exec.Cm
 	trace := filepath.Join(w.dir, "trace")
 	args = append([]string{verb, "--config", w.config, "--debug-imap", trace}, args...)
 	cmd := exec.CommandContext(ctx, os.Args[0], args...)
-	cmd.Env = append(os.Environ(), beProgram+"=1")
+	// The race detector would have the program rest for a second at its end, where no kill hits anything.
+	cmd.Env = append(os.Environ(), beProgram+"=1", "GORACE="+os.Getenv("GORACE")+" atexit_sleep_ms=20")
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	_ = os.Remove(trace) // of the last run, if there was one

@@ -91,8 +91,10 @@ func TestMovedFiles(t *testing.T) {
 		profile imaptest.Profile
 		fresh   bool
 	}{
-		{"same names", imaptest.All, false}, {"new names", imaptest.All, true},
-		{"same names, no MOVE", imaptest.Bare, false}, {"new names, no MOVE", imaptest.Bare, true},
+		{"same names", imaptest.All, false},
+		{"new names", imaptest.All, true},
+		{"same names, no MOVE", imaptest.Bare, false},
+		{"new names, no MOVE", imaptest.Bare, true},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			w := newTwin(t, server{addr: dovecot.Addr, user: dovecot.NewUser(), password: dovecot.Password, profile: tt.profile})

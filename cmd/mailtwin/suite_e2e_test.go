@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"sync"
 	"testing"
 
@@ -92,11 +93,10 @@ func (w *twin) store(items <-chan addressed) error {
 	if err != nil {
 		return err
 	}
-	defer a.Close()
 	for i := range items {
 		if _, err := a.Append(i.mailbox, i.message); err != nil {
-			return err
+			return errors.Join(err, a.Close())
 		}
 	}
-	return nil
+	return a.Close()
 }
