@@ -359,3 +359,24 @@ func FuzzUTF7(f *testing.F) {
 		}
 	})
 }
+
+// M12: a deflated stream may stall, or blow up a thousandfold. Compression is not used, however often it is offered.
+func TestM12CompressIsNotUsed(t *testing.T) {
+	offer := "COMPRESS=DEFLATE " + usualCaps
+	f := newFake(t, map[string]string{
+		"AUTHENTICATE": "%s OK [CAPABILITY " + offer + "] in\r\n", "CAPABILITY": "* CAPABILITY " + offer + "\r\n%s OK\r\n",
+		"LIST":   "* LIST () \"/\" INBOX\r\n* STATUS INBOX (MESSAGES 1 UIDNEXT 2 UIDVALIDITY 7 HIGHESTMODSEQ 5)\r\n%s OK\r\n",
+		"SELECT": selected(7, 2, 1, "5"), "UID FETCH": meta("1") + "%s OK\r\n",
+	})
+	f.greeting = "* OK [CAPABILITY IMAP4rev1 AUTH=PLAIN SASL-IR COMPRESS=DEFLATE] hello\r\n"
+	a := f.start().account()
+	if _, err := a.Mailboxes(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if s := f.scan(a, mailbox.ScanRequest{}); len(s.Present) != 1 {
+		t.Errorf("%+v", s)
+	}
+	if asked := f.sent("COMPRESS"); len(asked) > 0 {
+		t.Errorf("the server got %q", asked)
+	}
+}
