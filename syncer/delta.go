@@ -1,0 +1,76 @@
+package syncer
+
+import "mailtwin/mailbox"
+
+// A Side is one of the two replicas.
+type Side uint8
+
+// The two sides.
+const (
+	Far  Side = iota // the server, or the source
+	Near             // the Maildir, or the destination
+)
+
+// Other returns the opposite side.
+func (s Side) Other() Side { return 1 - s }
+
+func (s Side) String() string { return [...]string{"far", "near"}[s] }
+
+// idOn returns the ID that a pair has on a side.
+func idOn(side Side, p mailbox.Pair) mailbox.ID {
+	if side == Far {
+		return p.Far
+	}
+	return p.Near
+}
+
+// A Delta is what happened to one mailbox since last. It holds what changed, not what exists.
+type Delta struct {
+	Mailbox mailbox.Name
+	Pairs   []Change     // pairs that something happened to
+	New     [2][]Arrival // by Side: messages that last does not know
+}
+
+// A Change is a pair and what became of it on each side. Flags of a side that cannot hold a flag are those of last.
+type Change struct {
+	Pair  mailbox.Pair
+	Gone  [2]bool          // by Side
+	Flags [2]mailbox.Flags // by Side, as they are now
+	// Moved, in a removal, means that the far message is what an interrupted move left behind: the message is in
+	// another mailbox of both sides already.
+	Moved bool
+}
+
+// An Arrival is a message that last does not know.
+type Arrival struct {
+	ID       mailbox.ID
+	Flags    mailbox.Flags
+	Size     int64 // octets of the canonical form, 0 if unknown
+	Date     int64 // INTERNALDATE in seconds since 1970
+	Hint     mailbox.Hint
+	Evidence *Evidence
+}
+
+// Evidence is what is known of an Arrival's content; nil if nothing is.
+type Evidence struct {
+	Content mailbox.Content // its Digest is zero if the content was not proven
+	// Same is the message of the other side, in the same mailbox, that this one is: told by the name that a download
+	// gave its file, or by an intent.
+	Same mailbox.ID
+	// Held lists the pairs, of whatever mailbox, that have the same content.
+	Held []mailbox.Located
+}
+
+func (a Arrival) digest() mailbox.Digest {
+	if a.Evidence == nil {
+		return mailbox.Digest{}
+	}
+	return a.Evidence.Content.Digest
+}
+
+func (a Arrival) held() []mailbox.Located {
+	if a.Evidence == nil {
+		return nil
+	}
+	return a.Evidence.Held
+}

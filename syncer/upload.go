@@ -1,0 +1,145 @@
+package syncer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"mailtwin/mailbox"
+)
+
+// upload brings one load to the far side. What is about to be sent is on record before the first octet leaves, so
+// that a run that comes after a crash looks for it.
+func (t *transfers) upload(ctx context.Context, j *job, part []Arrival) (err error) {
+	intents, err := t.begin(ctx, j, part)
+	if err != nil {
+		return err
+	}
+	t.touch(j.name)
+	batch, err := t.side[Far].Append(ctx, j.name)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, batch.Close()) }()
+	c := &carrier{transfers: t, job: j, from: Near, batch: batch, byID: byID(part), left: map[mailbox.ID]error{}}
+	fetchErr := t.side[Near].Fetch(ctx, j.name, ids(part), c.body, c.problem)
+	stored, err := batch.Flush(ctx)
+	if err != nil {
+		return errors.Join(fetchErr, fmt.Errorf("upload: %w", err))
+	}
+	if err := t.ledger.Commit(ctx, c.uploaded(stored, intents)); err != nil {
+		return err
+	}
+	if fetchErr != nil {
+		return fmt.Errorf("upload: %w", fetchErr)
+	}
+	for _, arrival := range c.byID {
+		t.leave(j, Near, arrival.ID, fmt.Errorf("upload: %w", c.reason(arrival.ID)))
+	}
+	return nil
+}
+
+var errVanished = errors.New("it is no longer there")
+
+func (c *carrier) reason(id mailbox.ID) error {
+	if err := c.left[id]; err != nil {
+		return err
+	}
+	return errVanished
+}
+
+// begin writes the intents of a load. One that is there already keeps its count.
+func (t *transfers) begin(ctx context.Context, j *job, part []Arrival) ([]mailbox.Intent, error) {
+	before, err := t.ledger.Intents(ctx, j.name)
+	if err != nil {
+		return nil, err
+	}
+	attempts := map[mailbox.ID]int{}
+	for _, intent := range before {
+		attempts[intent.Near] = intent.Attempts
+	}
+	intents := make([]mailbox.Intent, 0, len(part))
+	for _, a := range part {
+		content := a.Evidence.Content
+		intents = append(intents, mailbox.Intent{
+			Near: a.ID, Digest: content.Digest, MessageID: content.MessageID, Size: content.Size, Attempts: attempts[a.ID],
+		})
+	}
+	return intents, t.ledger.Commit(ctx, mailbox.Update{Mailbox: j.name, Begin: intents})
+}
+
+// uploaded records what is on both sides now, and ends the intents of what was refused. A message whose UID the server
+// did not tell keeps its intent, with one attempt more: the next pass finds the message by content.
+func (c *carrier) uploaded(stored []mailbox.Stored, intents []mailbox.Intent) mailbox.Update {
+	update := mailbox.Update{Mailbox: c.job.name}
+	begun := map[mailbox.ID]mailbox.Intent{}
+	for _, intent := range intents {
+		begun[intent.Near] = intent
+	}
+	for _, s := range stored {
+		arrival := c.byID[s.Source]
+		delete(c.byID, s.Source)
+		if s.ID == "" {
+			c.soilJob(c.job, Near)
+			intent := begun[s.Source]
+			intent.Attempts++
+			update.Begin = append(update.Begin, intent)
+			continue
+		}
+		pair := newPair(Arrival{ID: s.ID, Size: arrival.Size, Date: arrival.Date}, arrival)
+		pair.Flags = arrival.Flags
+		update.Put = append(update.Put, pair)
+		update.End = append(update.End, s.Source)
+	}
+	for id := range c.left {
+		update.End = append(update.End, id)
+	}
+	return update
+}
+
+// A twin is a near message and the pair of the same content that was downloaded beside it.
+type twin struct {
+	near Arrival
+	pair mailbox.Pair
+}
+
+// arrivedMeanwhile finds messages that need no upload, because a download turned out to be the same message.
+func arrivedMeanwhile(waiting []Arrival, same map[mailbox.Digest][]mailbox.Pair) (twins []twin, rest []Arrival) {
+	for _, a := range waiting {
+		if pairs := same[a.digest()]; len(pairs) > 0 {
+			twins = append(twins, twin{a, pairs[0]})
+			same[a.digest()] = pairs[1:]
+			continue
+		}
+		rest = append(rest, a)
+	}
+	return twins, rest
+}
+
+// unite makes one message of two: the file that was there stays, the one that was downloaded goes.
+func (t *transfers) unite(ctx context.Context, j *job, twins []twin) error {
+	if len(twins) == 0 {
+		return nil
+	}
+	doomed := make([]mailbox.Doomed, len(twins))
+	for i, w := range twins {
+		doomed[i] = mailbox.Doomed{ID: w.pair.Near, Pair: w.pair}
+	}
+	gone, _, err := t.side[Near].Remove(ctx, j.name, doomed)
+	if err != nil {
+		return err
+	}
+	removed := set(gone)
+	var agreements []Agreement
+	for _, w := range twins {
+		if !removed[w.pair.Near] {
+			continue
+		}
+		far := w.pair.Flags
+		w.pair.Near = w.near.ID
+		g := agree(w.pair, far, w.near.Flags, mailbox.Flags{})
+		g.New = true
+		agreements = append(agreements, g)
+	}
+	return t.settle(ctx, j, agreements)
+}
