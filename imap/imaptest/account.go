@@ -119,37 +119,51 @@ func (a *Account) Read(mailbox string) ([]Copy, error) {
 func (a *Account) Messages(mailbox string) ([]Copy, error) { return a.fetch(mailbox, nil) }
 
 func (a *Account) fetch(mailbox string, body *goimap.FetchItemBodySection) ([]Copy, error) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	data, err := a.client.Select(mailbox, &goimap.SelectOptions{ReadOnly: true}).Wait()
-	if err != nil {
-		return nil, fmt.Errorf("examine %q: %w", mailbox, err)
-	}
-	if data.NumMessages == 0 {
-		return nil, nil
-	}
 	o := &goimap.FetchOptions{UID: true, Flags: true, InternalDate: true, RFC822Size: true}
 	if body != nil {
 		o.BodySection = append(o.BodySection, body)
 	}
-	cmd := a.client.Fetch(goimap.SeqSet{{Start: 1, Stop: data.NumMessages}}, o)
 	var copies []Copy
-	for msg := cmd.Next(); msg != nil; msg = cmd.Next() {
-		c, err := readCopy(mailbox, msg)
-		if err != nil {
-			return nil, errors.Join(err, cmd.Close())
+	err := a.inside(mailbox, true, func(total uint32) error {
+		if total == 0 {
+			return nil
 		}
-		if c.UID != 0 { // a FETCH that nobody asked for
-			copies = append(copies, c)
+		cmd := a.client.Fetch(goimap.SeqSet{{Start: 1, Stop: total}}, o)
+		for msg := cmd.Next(); msg != nil; msg = cmd.Next() {
+			c, err := readCopy(mailbox, msg)
+			if err != nil {
+				return errors.Join(err, cmd.Close())
+			}
+			if c.UID != 0 { // a FETCH that nobody asked for
+				copies = append(copies, c)
+			}
 		}
+		if err := cmd.Close(); err != nil {
+			return fmt.Errorf("fetch from %q: %w", mailbox, err)
+		}
+		if len(copies) != int(total) {
+			return fmt.Errorf("fetch from %q: %d messages came of %d", mailbox, len(copies), total)
+		}
+		return nil
+	})
+	return copies, err
+}
+
+// inside does something in a selected mailbox, of which it gets the number of messages. The mailbox is selected anew
+// each time, for a session that stays does not know what came since, and left again, for Dovecot ends a session whose
+// mailbox was renamed or removed by somebody else.
+func (a *Account) inside(mailbox string, readOnly bool, do func(total uint32) error) error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	data, err := a.client.Select(mailbox, &goimap.SelectOptions{ReadOnly: readOnly}).Wait()
+	if err != nil {
+		return fmt.Errorf("select %q: %w", mailbox, err)
 	}
-	if err := cmd.Close(); err != nil {
-		return nil, fmt.Errorf("fetch from %q: %w", mailbox, err)
+	err = do(data.NumMessages)
+	if left := a.client.Unselect().Wait(); left != nil {
+		err = errors.Join(err, fmt.Errorf("unselect %q: %w", mailbox, left))
 	}
-	if len(copies) != int(data.NumMessages) {
-		return nil, fmt.Errorf("fetch from %q: %d messages came of %d", mailbox, len(copies), data.NumMessages)
-	}
-	return copies, nil
+	return err
 }
 
 func readCopy(mailbox string, msg *imapclient.FetchMessageData) (Copy, error) {

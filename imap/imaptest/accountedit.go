@@ -75,17 +75,11 @@ func (a *Account) in(mailbox string, uids []uint32, do func(goimap.UIDSet) error
 	if len(uids) == 0 {
 		return nil
 	}
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	// Selected anew each time: a session that stays does not know what came since, and passes over it in silence.
-	if _, err := a.client.Select(mailbox, nil).Wait(); err != nil {
-		return fmt.Errorf("select %q: %w", mailbox, err)
-	}
 	var set goimap.UIDSet
 	for _, uid := range uids {
 		set.AddNum(goimap.UID(uid))
 	}
-	return do(set)
+	return a.inside(mailbox, false, func(uint32) error { return do(set) })
 }
 
 // Create makes a mailbox.
@@ -103,15 +97,10 @@ func (a *Account) Delete(mailbox string) error {
 	return a.outside("delete "+mailbox, func() error { return a.client.Delete(mailbox).Wait() })
 }
 
-// outside does something while no mailbox is selected.
+// outside does something for which no mailbox is selected.
 func (a *Account) outside(what string, do func() error) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if a.client.State() == goimap.ConnStateSelected {
-		if err := a.client.Unselect().Wait(); err != nil {
-			return fmt.Errorf("unselect: %w", err)
-		}
-	}
 	if err := do(); err != nil {
 		return fmt.Errorf("%s: %w", what, err)
 	}
