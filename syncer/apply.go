@@ -22,7 +22,7 @@ func (r *run) apply(ctx context.Context, v *view, jobs []*job) error {
 	if err := a.every(ctx, jobs, a.agree); err != nil {
 		return err
 	}
-	if err := a.every(ctx, jobs, a.relocate); err != nil {
+	if err := a.relocate(ctx, jobs); err != nil {
 		return err
 	}
 	if err := a.transfer(ctx, jobs); err != nil {

@@ -100,7 +100,7 @@ type planner struct {
 }
 
 // flagsOf returns what a held message carries by the time it is copied: agreements come first. One that was kept may
-// be marked \Deleted, and taking away a flag that is not there does no harm.
+// be marked \Deleted, whether that is on record or not, and taking away a flag that is not there does no harm.
 func (p *planner) flagsOf(held mailbox.Located) mailbox.Flags {
 	if held.Parked == mailbox.Kept {
 		return held.Flags.With(mailbox.Deleted)
@@ -113,8 +113,12 @@ func (p *planner) flagsOf(held mailbox.Located) mailbox.Flags {
 
 func (p *planner) index(d Delta) {
 	for _, c := range d.Pairs {
-		if !c.Gone[Far] && !c.Gone[Near] {
-			p.flags[mailbox.Place{Mailbox: d.Mailbox, ID: c.Pair.Far}] = mailbox.Merge(c.Pair.Flags, c.Flags[Far], c.Flags[Near])
+		switch far := (mailbox.Place{Mailbox: d.Mailbox, ID: c.Pair.Far}); {
+		case c.Gone[Far]:
+		case c.Gone[Near]:
+			p.flags[far] = c.Flags[Far]
+		default:
+			p.flags[far] = mailbox.Merge(c.Pair.Flags, c.Flags[Far], c.Flags[Near])
 		}
 		v := &vanished{mailbox: d.Mailbox, change: c}
 		for _, side := range []Side{Far, Near} {
@@ -240,16 +244,16 @@ func partners(arrived [2][]Arrival) map[mailbox.ID]Arrival {
 // its own copy, or, where it reappeared in the same mailbox, only the ID is another.
 func (p *planner) moved(s *Steps, side Side, a Arrival) bool {
 	v := p.reappears(content{side, a.digest()}, s.Mailbox)
-	if v == nil {
+	if v == nil || (side == Near && v.mailbox != s.Mailbox && marked(v.change.Flags[Far], a.Flags)) {
 		return false
 	}
 	v.used = true
 	c, other := v.change, side.Other()
-	want := mailbox.Merge(c.Pair.Flags, a.Flags, c.Flags[other])
 	if v.mailbox == s.Mailbox {
 		s.Agree = append(s.Agree, renamed(s.Mailbox, c, side, a))
 		return true
 	}
+	want := mailbox.Merge(c.Pair.Flags, a.Flags, c.Flags[other])
 	s.Relocate = append(s.Relocate, Relocation{
 		Side: other, From: mailbox.Place{Mailbox: v.mailbox, ID: idOn(other, c.Pair)}, Pair: &c.Pair,
 		Arrival: a, Have: c.Flags[other], Want: want,
@@ -302,9 +306,9 @@ func (p *planner) unparked(s *Steps, a Arrival) bool {
 			continue
 		}
 		p.gone[key] = &vanished{used: true} // not to be found twice
-		pair := held.Pair
+		pair, have := held.Pair, p.flagsOf(held)
 		pair.Near, pair.Parked = a.ID, mailbox.Paired
-		s.Agree = append(s.Agree, agree(pair, held.Flags, a.Flags, held.Flags))
+		s.Agree = append(s.Agree, agree(pair, have, a.Flags, have))
 		return true
 	}
 	return false
@@ -316,8 +320,7 @@ func (p *planner) copied(s *Steps, side Side, a Arrival) bool {
 	for _, held := range a.held() {
 		place := mailbox.Place{Mailbox: held.Mailbox, ID: idOn(other, held.Pair)}
 		have := p.flagsOf(held)
-		if place.ID == "" || p.gone[placed{other, place}] != nil || (have.Has(mailbox.Deleted) && !a.Flags.Has(mailbox.Deleted)) {
-			// A copy of what is marked \Deleted is marked too: were the answer lost, the mark would be taken for a wish.
+		if place.ID == "" || p.gone[placed{other, place}] != nil || (side == Near && marked(have, a.Flags)) {
 			continue
 		}
 		s.Relocate = append(s.Relocate, Relocation{Side: other, From: place, Arrival: a, Have: have, Want: a.Flags})
@@ -329,6 +332,13 @@ func (p *planner) copied(s *Steps, side Side, a Arrival) bool {
 		return true
 	}
 	return false
+}
+
+// marked tells whether a message of the far side is marked \Deleted where a wanted copy of it is not. The copy would
+// carry the mark too, and if the run died before it took that off, the mark would be taken for somebody's wish. The mark
+// itself may be no wish but what a removal or a move left behind that died half-way.
+func marked(have, want mailbox.Flags) bool {
+	return have.Has(mailbox.Deleted) && !want.Has(mailbox.Deleted)
 }
 
 // pairs settles what happened to known messages.

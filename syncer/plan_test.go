@@ -195,6 +195,10 @@ var planCases = []struct{ name, last, far, near, want string }{
 	{name: "moved here, deleted there", last: "7=a~X |", far: "|", near: "| b~X", want: "upload b; forget 7=a"},
 	{name: "two copies, one moves", last: "7=a~X |", far: "7 |", near: "| b~X c~X", want: "move A/7 to B on far; copy A/7 to B on far"},
 	{name: "an interrupted move", last: "7=a~X |", far: "7 | 3~X", near: "| b~X", want: "pair 3=b; remove 7 from far for good"},
+	{name: "moved here, marked by what died there", last: "7=a~X |", far: "7,T |", near: "| b~X", want: "upload b; remove 7 from far"},
+	{name: "moved and copied here, marked there", last: "7=a~X |", far: "7,T |", near: "| b~X c~X", want: "upload b; upload c; remove 7 from far"},
+	{name: "copied here, marked there", last: "7=a,T~X |", far: "7,T |", near: "a,T | b~X", want: "upload b"},
+	{name: "moved with its mark", last: "7=a,T~X |", far: "7,T |", near: "| b,T~X", want: "move A/7 to B on far"},
 	{name: "kept there, gone there", last: "7=-", want: "forget 7="},
 	{name: "kept there, back here", last: "7=-~X", far: "7", near: "b~X", want: "flag 7=b"},
 }
@@ -206,6 +210,15 @@ func TestPlan(t *testing.T) {
 				t.Errorf("got  %q\nwant %q", got, tt.want)
 			}
 		})
+	}
+}
+
+// What is there again here must lose the mark that its removal left there.
+func TestBackHereIsUnmarked(t *testing.T) {
+	steps := Plan(scene("7=-,S~X", "7,S", "b,FS~X"), Policy{})
+	flags := steps[0].Agree[0].Flags
+	if got := flags[Far].Add.Letters() + "-" + flags[Far].Take.Letters(); got != "F-T" || !flags[Near].Add.Empty() {
+		t.Errorf("the server's flags change by %s, those here by %s", got, flags[Near].Add.Letters())
 	}
 }
 

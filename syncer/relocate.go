@@ -15,27 +15,34 @@ type route struct {
 	move bool
 }
 
-// relocate copies and moves messages within a side. A copy that turns out impossible becomes a transfer; a move that
-// does is left for the next run.
-func (a *applier) relocate(ctx context.Context, j *job) error {
+// relocate copies and moves messages within a side, over the whole account first all copies: a move takes away what a
+// copy may be made from. A copy that turns out impossible becomes a transfer; a move that does is left for the next run.
+func (a *applier) relocate(ctx context.Context, jobs []*job) error {
+	for _, moves := range []bool{false, true} {
+		err := a.every(ctx, jobs, func(ctx context.Context, j *job) error { return a.relocateInto(ctx, j, moves) })
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (a *applier) relocateInto(ctx context.Context, j *job, moves bool) error {
 	routes := map[route][]Relocation{}
 	var order []route
 	for _, m := range j.steps.Relocate {
 		key := route{m.Side, m.From.Mailbox, m.Pair != nil}
+		if key.move != moves {
+			continue
+		}
 		if routes[key] == nil {
 			order = append(order, key)
 		}
 		routes[key] = append(routes[key], m)
 	}
-	// Copies first: a move may take away what a copy is made from.
-	for _, moves := range []bool{false, true} {
-		for _, key := range order {
-			if key.move != moves {
-				continue
-			}
-			if err := a.route(ctx, j, key, routes[key]); err != nil {
-				return err
-			}
+	for _, key := range order {
+		if err := a.route(ctx, j, key, routes[key]); err != nil {
+			return err
 		}
 	}
 	return nil

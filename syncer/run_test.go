@@ -122,6 +122,33 @@ func TestMoveTransfersNothing(t *testing.T) {
 	}
 }
 
+// A message that went to one mailbox and was copied to another is copied before it goes, whichever mailbox comes first.
+func TestCopiesComeBeforeMoves(t *testing.T) {
+	for _, side := range []Side{Far, Near} {
+		w := newWorld()
+		doer := []*memory{w.far, w.near}[side]
+		w.far.make("A moved to")
+		w.far.make("Z copied to")
+		w.far.put(mailbox.Inbox, w.write())
+		w.mustSync(t)
+		bodies, appends := w.far.bodies, w.far.appends
+		for id := range doer.boxes[mailbox.Inbox].messages {
+			one := []mailbox.Doomed{{ID: id}}
+			if _, err := doer.Copy(t.Context(), mailbox.Inbox, one, "Z copied to"); err != nil {
+				t.Fatal(err)
+			}
+			if _, _, err := doer.Move(t.Context(), mailbox.Inbox, one, "A moved to"); err != nil {
+				t.Fatal(err)
+			}
+		}
+		r := w.mustSync(t)
+		if w.far.bodies != bodies || w.far.appends != appends {
+			t.Errorf("done on the %v side: %d bodies, %d appends, %s", side, w.far.bodies-bodies, w.far.appends-appends, describe(r))
+		}
+		w.wantAgreement(t)
+	}
+}
+
 func TestCopyTransfersNothing(t *testing.T) {
 	for _, side := range []Side{Far, Near} {
 		w := newWorld()
