@@ -7,13 +7,15 @@ import (
 	"io"
 	"os"
 	"slices"
+	"strings"
 
 	"mailtwin/imap/wire"
 	"mailtwin/mailbox"
 )
 
-// fetchChunk is how many bodies one command asks for. Several commands are in flight at once.
-const fetchChunk = 50
+// fetchChunk is how many bodies one command asks for. Each command costs Dovecot time of its own: with 50 to a command,
+// 50,000 bodies of 4 KiB take a tenth longer (BenchmarkBodies). Several commands are in flight at once.
+const fetchChunk = 500
 
 var (
 	errNotHandedOver = errors.New("the server did not hand it over")
@@ -28,7 +30,9 @@ var (
 func (a *Account) Fetch(ctx context.Context, name mailbox.Name, ids []mailbox.ID,
 	body func(mailbox.ID, io.Reader) error, problem func(mailbox.ID, error),
 ) error {
-	f := &fetching{body: body, done: map[mailbox.ID]bool{}, why: map[mailbox.ID]error{}}
+	f := &fetching{body: body, order: slices.Clone(ids), done: make(map[mailbox.ID]bool, len(ids)), why: map[mailbox.ID]error{}}
+	slices.SortFunc(f.order, newestFirst)
+	f.order = slices.Compact(f.order)
 	for _, id := range ids {
 		f.done[id] = false
 	}
@@ -54,6 +58,7 @@ func (a *Account) Fetch(ctx context.Context, name mailbox.Name, ids []mailbox.ID
 // fetching is one call of Fetch, over all its connections.
 type fetching struct {
 	body   func(mailbox.ID, io.Reader) error
+	order  []mailbox.ID // the newest first
 	done   map[mailbox.ID]bool
 	why    map[mailbox.ID]error
 	failed error  // of body; the end of it all
@@ -78,15 +83,22 @@ func (f *fetching) from(ctx context.Context, s *session, name mailbox.Name) erro
 	return err
 }
 
-// left are the messages that have not come, the newest first.
+// newestFirst orders UIDs by number, the highest first.
+func newestFirst(a, b mailbox.ID) int {
+	if len(a) != len(b) {
+		return len(b) - len(a)
+	}
+	return strings.Compare(string(b), string(a))
+}
+
+// left are the messages that have not come, in the order in which they are asked for.
 func (f *fetching) left() []mailbox.ID {
 	var left []mailbox.ID
-	for id, done := range f.done {
-		if !done {
+	for _, id := range f.order {
+		if !f.done[id] {
 			left = append(left, id)
 		}
 	}
-	slices.SortFunc(left, func(a, b mailbox.ID) int { return int(int64(uidOf(b)) - int64(uidOf(a))) })
 	return left
 }
 
