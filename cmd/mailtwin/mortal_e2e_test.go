@@ -2,8 +2,10 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
+	"os"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -172,7 +174,9 @@ func (m *mortal) kill(calm calmRun) bool {
 		}
 		return false
 	}
-	m.must(cmd.Process.Kill())
+	if err := cmd.Process.Kill(); err != nil && !errors.Is(err, os.ErrProcessDone) {
+		m.Fatalf("%v", err)
+	}
 	o := <-ended
 	return o.code < 0
 }
