@@ -51,8 +51,16 @@ func ignoreClosed(err error) error {
 
 // dial returns a connection that is protected as the options demand, greeted, and whose capabilities are known.
 func (a *Account) dial(ctx context.Context) (*wire.Conn, error) {
-	ctx, cancel := context.WithTimeout(ctx, a.options.Timeout)
+	limited, cancel := context.WithTimeout(ctx, a.options.Timeout)
 	defer cancel()
+	conn, err := a.dialWithin(limited)
+	if err != nil && errors.Is(limited.Err(), context.DeadlineExceeded) && ctx.Err() == nil {
+		return nil, fmt.Errorf("%w: no greeting came within %v; are host, port and tls right? (%w)", mailbox.ErrTemporary, a.options.Timeout, err)
+	}
+	return conn, err
+}
+
+func (a *Account) dialWithin(ctx context.Context) (*wire.Conn, error) {
 	raw, err := a.options.Dial(ctx, "tcp", a.options.address())
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", mailbox.ErrTemporary, err)
@@ -154,11 +162,18 @@ func refusal(s wire.Status) error {
 	return fmt.Errorf("%w: %w", mailbox.ErrAuth, &wire.StatusError{Status: s})
 }
 
+// A PasswordError means that there was no password to log in with; the server has not been asked. It is a kind of
+// mailbox.ErrAuth.
+type PasswordError struct{ Err error }
+
+func (e *PasswordError) Error() string   { return "no password: " + e.Err.Error() }
+func (e *PasswordError) Unwrap() []error { return []error{mailbox.ErrAuth, e.Err} }
+
 // login gets the password and uses it. No error shows it, also if the server sends it back.
 func (s *session) login(ctx context.Context) error {
 	password, err := s.account.options.Password(ctx)
 	if err != nil {
-		return fmt.Errorf("%w: %w", mailbox.ErrAuth, err)
+		return &PasswordError{err}
 	}
 	s.conn.Hide(password)
 	return conceal(s.enter(ctx, password), s.account.options.User, password)

@@ -154,6 +154,28 @@ func TestS17PasswordStaysSecret(t *testing.T) {
 	}
 }
 
+// A server that waits to be greeted, as one does that wants TLS first, is told from one that is out of reach.
+func TestSilentServer(t *testing.T) {
+	f := newFake(t, nil)
+	f.greeting = ""
+	o := f.start().options()
+	o.Timeout, o.Tries = 20*time.Millisecond, 1
+	if _, err := Open(t.Context(), o); !errors.Is(err, mailbox.ErrTemporary) || !strings.Contains(err.Error(), "no greeting came within 20ms; are host, port and tls right?") {
+		t.Errorf("got %v", err)
+	}
+}
+
+// Without a password the server is not asked.
+func TestNoPassword(t *testing.T) {
+	f := newFake(t, nil)
+	o := f.start().options()
+	o.Password = func(context.Context) (string, error) { return "", errors.New("the safe is closed") }
+	_, err := Open(t.Context(), o)
+	if !errors.Is(err, mailbox.ErrAuth) || !errors.As(err, new(*PasswordError)) || len(f.sent("AUTHENTICATE"))+len(f.sent("LOGIN")) > 0 {
+		t.Errorf("got %v; the server got %q", err, f.sent(""))
+	}
+}
+
 func TestLoginDisabled(t *testing.T) {
 	f := newFake(t, nil)
 	f.greeting = "* OK [CAPABILITY IMAP4rev1 LOGINDISABLED] x\r\n"

@@ -72,6 +72,8 @@ func hintFor(err error) string {
 	case errors.As(err, &brake):
 		return "was the account emptied, or are its mailboxes hidden? Nothing was changed. " +
 			"If the mail was removed on purpose, run again with --allow-delete"
+	case errors.As(err, new(*imap.PasswordError)):
+		return "the server was not asked; if you have a password_command, run it in a shell to see what it prints"
 	case errors.Is(err, mailbox.ErrAuth):
 		return "check user and password; many providers want an app password"
 	case errors.As(err, new(*state.LockedError)):

@@ -52,7 +52,7 @@ func (env *environment) findPassword(ctx context.Context, a *account) (string, e
 	if secret := env.getenv(name); secret != "" {
 		return secret, nil
 	}
-	return "", fmt.Errorf("no password: set password_command in the configuration, or $%s", name)
+	return "", fmt.Errorf("set password_command in the configuration, or $%s", name)
 }
 
 // passwordVariable is the environment variable of an account: upper case, and "_" for whatever a variable cannot hold.

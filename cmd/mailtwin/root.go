@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"runtime/debug"
 	"strings"
 	"sync"
 	"time"
@@ -23,7 +24,7 @@ type environment struct {
 const exitStatuses = `Exit status:
   0    everything is done
   1    something could not be synced, see the messages
-  3    the login was refused
+  3    the login was refused, or there is no password
   4    a temporary failure, try again later
   5    held back, because it looks like an accident; nothing was changed
   6    another run is at work
@@ -34,6 +35,7 @@ func rootCommand(env *environment) *cobra.Command {
 	root := &cobra.Command{
 		Use:           "mailtwin",
 		Short:         "Keep an IMAP account and a local Maildir twins of each other",
+		Version:       version(),
 		SilenceUsage:  true,
 		SilenceErrors: true,
 		Args: func(_ *cobra.Command, args []string) error {
@@ -50,6 +52,15 @@ func rootCommand(env *environment) *cobra.Command {
 	root.AddCommand(syncCommand(env), statusCommand(env), demoCommand(env))
 	root.CompletionOptions.HiddenDefaultCmd = true
 	return root
+}
+
+// version is what the Go tool knows of this build: a tag, or the commit.
+func version() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok || info.Main.Version == "" {
+		return "unknown"
+	}
+	return info.Main.Version
 }
 
 // noArguments refuses arguments as a mistake in the command line.
