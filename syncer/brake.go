@@ -6,18 +6,23 @@ import (
 	"mailtwin/mailbox"
 )
 
-// A BrakeError says that a side looks as if it had lost its mail by accident. Nothing was changed on either side.
+// A BrakeError says that a side looks as if it had lost its mail by accident.
 type BrakeError struct {
 	Side    Side         // the side that looks wrong
-	Mailbox mailbox.Name // the mailbox that vanished; empty if the whole side is empty or cannot be read
+	Mailbox mailbox.Name // the mailbox that lost mail; empty if the whole side is empty or cannot be read
 	Lost    int          // how many messages the ledger knows there that are gone
-	Err     error        // why the side cannot be read, if that is it
+	// Of, if not zero, is how many messages there were. Then only removals were held back, all of that side; everything
+	// else was done. If it is zero, nothing was changed on either side.
+	Of  int
+	Err error // why the side cannot be read, if that is it
 }
 
 func (e *BrakeError) Error() string {
 	switch {
 	case e.Err != nil:
 		return fmt.Sprintf("the %s side cannot be read although messages are known there: %v", e.Side, e.Err)
+	case e.Of > 0:
+		return fmt.Sprintf("%d of %d messages of mailbox %q are gone on the %s side", e.Lost, e.Of, string(e.Mailbox), e.Side)
 	case e.Mailbox != "":
 		return fmt.Sprintf("mailbox %q vanished on the %s side with all its %d messages", string(e.Mailbox), e.Side, e.Lost)
 	}
@@ -47,6 +52,30 @@ func (r *run) brake(v *view, jobs []*job) error {
 			return &BrakeError{Side: side, Lost: lost}
 		case inbox > 0:
 			return &BrakeError{Side: side, Mailbox: mailbox.Inbox, Lost: inbox}
+		}
+	}
+	return nil
+}
+
+// smallRemoval is how many messages may be removed from a mailbox whatever share of it they are.
+const smallRemoval = 50
+
+// restrain finds the mailbox of which too large a share is to be removed. What moved is not removed.
+func (r *run) restrain(jobs []*job, steps []Steps) *BrakeError {
+	if r.opts.AllowDelete {
+		return nil
+	}
+	for i, j := range jobs {
+		for _, loser := range []Side{Near, Far} {
+			n := 0
+			for _, c := range steps[i].Remove[loser] {
+				if !c.Moved {
+					n++
+				}
+			}
+			if n > smallRemoval && n*100 > j.paired*r.opts.MaxDelete {
+				return &BrakeError{Side: loser.Other(), Mailbox: j.name, Lost: n, Of: j.paired}
+			}
 		}
 	}
 	return nil

@@ -81,6 +81,9 @@ func (r *Report) Idle() bool {
 // plan counts what the jobs' steps would do.
 func (r *Report) plan(jobs []*job) {
 	for _, j := range jobs {
+		if j.failed[Far] || j.failed[Near] {
+			continue
+		}
 		c := j.planned()
 		c.Mailbox = j.name
 		if !c.Idle() {

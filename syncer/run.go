@@ -31,6 +31,9 @@ type Options struct {
 	DryRun bool
 	// AllowDelete lets removals pass that the brake would hold back.
 	AllowDelete bool
+	// MaxDelete is the percentage of a mailbox, 25 by default, of which more may not be removed in one run, unless that
+	// is few messages.
+	MaxDelete int
 	// DeleteRemote defaults to Trash.
 	DeleteRemote Removal
 	// Workers is how many mailboxes, or parts of one, are worked on at once; by default as many as the replicas say
@@ -60,7 +63,7 @@ const maxPasses = 3
 
 // Run makes both sides agree once. What it could not do for a single message or mailbox is in the Report; an error
 // ended the run early, and says so with mailbox.ErrTemporary where another try may succeed. A *BrakeError means that
-// removals look like an accident and were held back.
+// removals look like an accident and were held back; it says whether the rest was done.
 //
 // Everything that was done is in the ledger, whatever the error.
 func Run(ctx context.Context, far, near Replica, ledger Ledger, opts Options) (*Report, error) {
@@ -77,7 +80,7 @@ func Run(ctx context.Context, far, near Replica, ledger Ledger, opts Options) (*
 			break
 		}
 	}
-	return r.report, nil
+	return r.report, r.braked
 }
 
 type run struct {
@@ -86,6 +89,7 @@ type run struct {
 	opts   Options
 
 	pass    int
+	braked  error                 // what this pass held back
 	knowing bool                  // something is known that a new message might turn out to be
 	looking map[mailbox.Name]bool // what the pass before changed on the far side
 
@@ -95,6 +99,9 @@ type run struct {
 }
 
 func (r *run) defaults() {
+	if r.opts.MaxDelete == 0 {
+		r.opts.MaxDelete = 25
+	}
 	if r.opts.DeleteRemote == "" {
 		r.opts.DeleteRemote = Trash
 	}
@@ -137,6 +144,15 @@ func (r *run) once(ctx context.Context) error {
 	}
 	policy := r.policy(v, jobs)
 	steps := Plan(deltas, policy)
+	for r.braked = nil; ; {
+		brake := r.restrain(jobs, steps)
+		if brake == nil {
+			break
+		}
+		r.braked = errors.Join(r.braked, brake)
+		policy.NoRemoval[brake.Side.Other()] = true
+		steps = Plan(deltas, policy)
+	}
 	for i, j := range jobs {
 		j.plan(&steps[i], policy)
 	}

@@ -253,6 +253,78 @@ func TestBrake(t *testing.T) {
 	}
 }
 
+// A mailbox that lost much of its mail on one side keeps it on the other, while all else goes on.
+func TestManyRemovalsAreHeldBack(t *testing.T) {
+	for _, side := range []Side{Far, Near} {
+		for _, tt := range []struct {
+			name          string
+			there, lost   int
+			maxDelete     int
+			held, vanish  bool
+			alsoElsewhere bool
+		}{
+			{name: "few", there: 60, lost: 50},
+			{name: "many", there: 200, lost: 51, held: true},
+			{name: "a small share", there: 400, lost: 100},
+			{name: "more than that", there: 400, lost: 101, held: true},
+			{name: "another limit", there: 400, lost: 101, maxDelete: 30},
+			{name: "no limit", there: 100, lost: 99, maxDelete: 100},
+			{name: "the whole mailbox", there: 60, lost: 60, vanish: true, held: true},
+			{name: "a small mailbox", there: 50, lost: 50, vanish: true},
+			{name: "few in another, too", there: 200, lost: 60, held: true, alsoElsewhere: true},
+		} {
+			w := newWorld()
+			loser, keeper := []*memory{w.far, w.near}[side], []*memory{w.far, w.near}[side.Other()]
+			w.far.make("Work")
+			for range tt.there {
+				w.far.put("Work", w.write())
+			}
+			for range 10 {
+				w.far.put(mailbox.Inbox, w.write())
+			}
+			w.mustSync(t)
+			w.lose(loser, "Work", tt.lost)
+			if tt.vanish {
+				delete(loser.boxes, "Work")
+			}
+			if tt.alsoElsewhere {
+				w.lose(loser, mailbox.Inbox, 1)
+			}
+			keeper.put(mailbox.Inbox, w.write())
+			before := len(keeper.boxes["Work"].messages)
+			_, err := w.sync(Options{MaxDelete: tt.maxDelete})
+			var brake *BrakeError
+			if held := errors.As(err, &brake); held != tt.held || (held && (brake.Side != side || brake.Mailbox != "Work" || brake.Lost != tt.lost)) {
+				t.Errorf("%s on the %v side: got %v", tt.name, side, err)
+			}
+			kept := keeper.boxes["Work"] != nil && len(keeper.boxes["Work"].messages) == before && len(keeper.boxes[mailbox.Inbox].messages) == 11
+			if kept != tt.held {
+				t.Errorf("%s on the %v side: held back is %v, want %v", tt.name, side, kept, tt.held)
+			}
+			arrived := len(loser.boxes[mailbox.Inbox].messages)
+			if tt.alsoElsewhere {
+				arrived++
+			}
+			if arrived != 11 {
+				t.Errorf("%s on the %v side: the new message did not arrive", tt.name, side)
+			}
+			if _, err := w.sync(Options{MaxDelete: tt.maxDelete}); (err != nil) != tt.held {
+				t.Errorf("%s on the %v side: the next run says %v", tt.name, side, err)
+			}
+			w.mustSync(t) // with AllowDelete
+			w.wantAgreement(t)
+		}
+	}
+}
+
+// lose takes away so many messages of a mailbox.
+func (w *world) lose(m *memory, name mailbox.Name, n int) {
+	for _, id := range slices.Sorted(maps.Keys(m.boxes[name].messages))[:n] {
+		delete(m.boxes[name].messages, id)
+		m.boxes[name].version++
+	}
+}
+
 func TestDryRunChangesNothing(t *testing.T) {
 	w := newWorld()
 	w.far.put(mailbox.Inbox, w.write())

@@ -37,6 +37,7 @@ type account struct {
 	State           string  `toml:"state"`
 	Layout          string  `toml:"layout"`
 	DeleteRemote    string  `toml:"delete_remote"`
+	MaxDelete       string  `toml:"max_delete"`
 	Connections     *int    `toml:"connections"`
 	Timeout         string  `toml:"timeout"`
 	Insecure        bool    `toml:"insecure"`
@@ -44,6 +45,7 @@ type account struct {
 	name    string
 	roots   *x509.CertPool
 	silence time.Duration
+	most    int // percent, what MaxDelete says
 }
 
 // A command is one line for the shell, or a list of words that needs no shell.

@@ -71,6 +71,7 @@ maildir = "/a"
 state = "/s"
 layout = "nested"
 delete_remote = "never"
+max_delete = "30%"
 connections = 2
 timeout = "1m30s"
 `)
@@ -81,7 +82,7 @@ timeout = "1m30s"
 		t.Errorf("user is %q", b.User)
 	}
 	a := c.Accounts["a.b"]
-	if *a.Port != 1993 || a.User != "you" || *a.Connections != 2 || a.silence != 90*time.Second || a.DeleteRemote != "never" ||
+	if *a.Port != 1993 || a.User != "you" || *a.Connections != 2 || a.silence != 90*time.Second || a.DeleteRemote != "never" || a.most != 30 ||
 		!slices.Equal(a.PasswordCommand.words, []string{"pass", "show", "a b"}) || a.State != "/s" {
 		t.Errorf("%+v", a)
 	}
@@ -125,6 +126,8 @@ func TestConfigMistakes(t *testing.T) {
 		{"+tls_ca = \"/does/not/exist\"", "FILE:5: account \"work\": tls_ca cannot be read"},
 		{"+tls_ca = \"/dev/null\"", "FILE:5: account \"work\": tls_ca holds no certificate"},
 		{"+layout = \"maildir++\"", `FILE:5: account "work": layout is "nested", not "maildir++"`},
+		{"+max_delete = \"25\"", `FILE:5: account "work": max_delete is a share from "1%" to "100%", not "25"`},
+		{"+max_delete = \"0%\"", `FILE:5: account "work": max_delete is a share from "1%" to "100%", not "0%"`},
 		{"+delete_remote = \"yes\"", `FILE:5: account "work": delete_remote is "trash", "expunge" or "never", not "yes"`},
 		{"+connections = 0", "FILE:5: account \"work\": connections is a number from 1 to 100, not 0"},
 		{"+timeout = \"60\"", "FILE:5: account \"work\": timeout is a time like \"60s\""},

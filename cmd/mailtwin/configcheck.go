@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -157,6 +158,14 @@ func (c *config) checkNumbers(_ *environment, a *account) error {
 			return c.wrong(a, "timeout", `is a time like "60s" of at least a second, not %q`, a.Timeout)
 		}
 		a.silence = d
+	}
+	if a.MaxDelete != "" {
+		share, percent := strings.CutSuffix(a.MaxDelete, "%")
+		n, err := strconv.Atoi(share)
+		if !percent || err != nil || n < 1 || n > 100 {
+			return c.wrong(a, "max_delete", `is a share from "1%%" to "100%%", not %q`, a.MaxDelete)
+		}
+		a.most = n
 	}
 	if a.Layout != "" && a.Layout != "nested" {
 		return c.wrong(a, "layout", `is "nested", not %q`, a.Layout)

@@ -26,7 +26,7 @@ const exitStatuses = `Exit status:
   1    something could not be synced, see the messages
   3    the login was refused, or there is no password
   4    a temporary failure, try again later
-  5    held back, because it looks like an accident; nothing was changed
+  5    something was held back, because it looks like an accident
   6    another run is at work
   64   the command line or the configuration is wrong
   130  stopped by Ctrl-C (143: by SIGTERM), cleanly`

@@ -146,7 +146,7 @@ func (env *environment) sync(
 	}
 	defer func() { err = errors.Join(err, far.Close()) }()
 	return syncer.Run(ctx, farSide{far}, nearSide{near}, ledger, syncer.Options{
-		DryRun: o.dryRun, AllowDelete: o.allowDelete, DeleteRemote: syncer.Removal(a.DeleteRemote), Events: t,
+		DryRun: o.dryRun, AllowDelete: o.allowDelete, MaxDelete: a.most, DeleteRemote: syncer.Removal(a.DeleteRemote), Events: t,
 	})
 }
 

@@ -105,6 +105,31 @@ func TestMaildirGone(t *testing.T) {
 	w.want(0, "nothing to do", "", "sync", "--dry-run")
 }
 
+// Most of a mailbox that is gone from the Maildir stays on the server, and the rest of the run is done.
+func TestMostOfAMailboxGone(t *testing.T) {
+	w, _ := memoryWorld(t, 60)
+	w.want(0, "", "", "sync")
+	files, err := filepath.Glob(filepath.Join(w.maildir(), "INBOX", "[cn]*", "*.mailtwin*"))
+	if err != nil || len(files) < 55 {
+		t.Fatalf("%d files, %v", len(files), err)
+	}
+	away := t.TempDir()
+	for _, file := range files[:55] {
+		if err := os.Rename(file, filepath.Join(away, filepath.Base(file))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, dir := range []string{"cur", "new", "tmp"} {
+		if err := os.MkdirAll(filepath.Join(w.maildir(), "New", dir), 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	w.want(exitBrake, "work: New: new mailbox on the server", `mailtwin: work: 55 of 60 messages of mailbox "INBOX" are gone in the Maildir`, "sync", "--dry-run")
+	w.want(exitBrake, "work: New: new mailbox on the server", "hint: nothing is removed for it on the other side; all else goes on", "sync", "-v")
+	w.want(exitBrake, "", "--allow-delete; max_delete is the limit", "sync")
+	w.want(0, "work: INBOX: 55 removed on the server", "", "sync", "-v", "--allow-delete")
+}
+
 func TestJSON(t *testing.T) {
 	w, _ := memoryWorld(t, 3)
 	w.want(0, `{"`, "", "sync", "--json")
