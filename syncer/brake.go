@@ -1,6 +1,7 @@
 package syncer
 
 import (
+	"errors"
 	"fmt"
 
 	"mailtwin/mailbox"
@@ -10,17 +11,20 @@ import (
 type BrakeError struct {
 	Side    Side         // the side that looks wrong
 	Mailbox mailbox.Name // the mailbox that lost mail; empty if the whole side is empty or cannot be read
-	Lost    int          // how many messages the ledger knows there that are gone
-	// Of, if not zero, is how many messages there were. Then only removals were held back, all of that side; everything
-	// else was done. If it is zero, nothing was changed on either side.
-	Of  int
-	Err error // why the side cannot be read, if that is it
+	Lost    int          // how many messages the ledger knows there that are gone, or lost flags
+	// Of, if not zero, is how many messages there were. Then only the removals that would follow were held back, and
+	// everything else was done. If it is zero, nothing was changed on either side.
+	Of    int
+	Flags bool  // it is flags that were lost, not messages
+	Err   error // why the side cannot be read, if that is it
 }
 
 func (e *BrakeError) Error() string {
 	switch {
 	case e.Err != nil:
 		return fmt.Sprintf("the %s side cannot be read although messages are known there: %v", e.Side, e.Err)
+	case e.Flags:
+		return fmt.Sprintf("%d of %d messages of mailbox %q lost flags on the %s side", e.Lost, e.Of, string(e.Mailbox), e.Side)
 	case e.Of > 0:
 		return fmt.Sprintf("%d of %d messages of mailbox %q are gone on the %s side", e.Lost, e.Of, string(e.Mailbox), e.Side)
 	case e.Mailbox != "":
@@ -73,12 +77,45 @@ func (r *run) restrain(jobs []*job, steps []Steps) *BrakeError {
 					n++
 				}
 			}
-			if n > smallRemoval && n*100 > j.paired*r.opts.MaxDelete {
+			if r.large(n, j) {
 				return &BrakeError{Side: loser.Other(), Mailbox: j.name, Lost: n, Of: j.paired}
 			}
 		}
 	}
 	return nil
+}
+
+// large tells whether n messages are more of a mailbox than may lose something in one run.
+func (r *run) large(n int, j *job) bool { return n > smallRemoval && n*100 > j.paired*r.opts.MaxDelete }
+
+// restoreFlags finds the mailboxes of which too many messages lost flags on one side (R23): mail that was copied over a
+// file system that knows no ":" in names, say. There the loss is not taken for anybody's wish, and seen again by the
+// next run.
+func (r *run) restoreFlags(jobs []*job) error {
+	if r.opts.AllowDelete {
+		return nil
+	}
+	var all []error
+	for _, j := range jobs {
+		for _, side := range []Side{Near, Far} {
+			var poorer []int
+			for i, c := range j.delta.Pairs {
+				if !c.Gone[Far] && !c.Gone[Near] && !c.Pair.Flags.Minus(c.Flags[side]).Empty() {
+					poorer = append(poorer, i)
+				}
+			}
+			if !r.large(len(poorer), j) {
+				continue
+			}
+			for _, i := range poorer {
+				c := &j.delta.Pairs[i]
+				c.Flags[side] = c.Flags[side].Union(c.Pair.Flags)
+			}
+			j.dirty[side] = true
+			all = append(all, &BrakeError{Side: side, Mailbox: j.name, Lost: len(poorer), Of: j.paired, Flags: true})
+		}
+	}
+	return errors.Join(all...)
 }
 
 // gone counts the messages that a side had and has no longer; lost those of them that the other side still has.

@@ -89,7 +89,7 @@ type run struct {
 	opts   Options
 
 	pass    int
-	braked  error                 // what this pass held back
+	braked  error                 // what was held back
 	knowing bool                  // something is known that a new message might turn out to be
 	looking map[mailbox.Name]bool // what the pass before changed on the far side
 
@@ -135,6 +135,7 @@ func (r *run) once(ctx context.Context) error {
 	if err := r.brake(v, jobs); err != nil {
 		return err
 	}
+	braked := r.restoreFlags(jobs)
 	for _, j := range jobs {
 		j.postpone()
 	}
@@ -144,14 +145,17 @@ func (r *run) once(ctx context.Context) error {
 	}
 	policy := r.policy(v, jobs)
 	steps := Plan(deltas, policy)
-	for r.braked = nil; ; {
+	for {
 		brake := r.restrain(jobs, steps)
 		if brake == nil {
 			break
 		}
-		r.braked = errors.Join(r.braked, brake)
+		braked = errors.Join(braked, brake)
 		policy.NoRemoval[brake.Side.Other()] = true
 		steps = Plan(deltas, policy)
+	}
+	if braked != nil { // a later pass need not look there again
+		r.braked = braked
 	}
 	for i, j := range jobs {
 		j.plan(&steps[i], policy)

@@ -317,6 +317,64 @@ func TestManyRemovalsAreHeldBack(t *testing.T) {
 	}
 }
 
+// R23: a mailbox where many messages lost flags on one side keeps them on the other, while all else goes on.
+func TestR23ManyLostFlags(t *testing.T) {
+	for _, side := range []Side{Far, Near} {
+		for _, tt := range []struct {
+			name            string
+			there, stripped int
+			noMarks, held   bool
+		}{
+			{name: "few", there: 60, stripped: 50},
+			{name: "a small share", there: 300, stripped: 75},
+			{name: "many", there: 60, stripped: 51, held: true},
+			{name: "many, where no mark tells", there: 60, stripped: 51, noMarks: true, held: true},
+		} {
+			w := newWorld()
+			w.far.noMarks = tt.noMarks
+			loser, keeper := []*memory{w.far, w.near}[side], []*memory{w.far, w.near}[side.Other()]
+			for range tt.there {
+				m := w.write()
+				m.flags = mailbox.Letters("FS")
+				w.far.put(mailbox.Inbox, m)
+			}
+			w.mustSync(t)
+			b := loser.boxes[mailbox.Inbox]
+			for i, id := range slices.Sorted(maps.Keys(b.messages)) {
+				m := b.messages[id]
+				if m.flags = mailbox.Letters("FRS"); i < tt.stripped {
+					m.flags = mailbox.Letters("R")
+				}
+				b.messages[id] = m
+			}
+			b.version++
+			keeper.put(mailbox.Inbox, w.write())
+			_, err := w.sync(Options{})
+			var brake *BrakeError
+			if held := errors.As(err, &brake); held != tt.held || (held && (brake.Side != side || !brake.Flags || brake.Lost != tt.stripped)) {
+				t.Errorf("%s on the %v side: got %v", tt.name, side, err)
+			}
+			starred, answered := 0, 0
+			for _, m := range keeper.boxes[mailbox.Inbox].messages {
+				if m.flags.Has(mailbox.Flagged) {
+					starred++
+				}
+				if m.flags.Has(mailbox.Answered) {
+					answered++
+				}
+			}
+			if want := tt.there - tt.stripped; !tt.held && starred != want || tt.held && starred != tt.there || answered != tt.there {
+				t.Errorf("%s on the %v side: %d of %d are starred on the other, %d answered", tt.name, side, starred, tt.there, answered)
+			}
+			if n := len(loser.boxes[mailbox.Inbox].messages); n != tt.there+1 {
+				t.Errorf("%s on the %v side: %d messages, the new one did not arrive", tt.name, side, n)
+			}
+			w.mustSync(t) // with AllowDelete
+			w.wantAgreement(t)
+		}
+	}
+}
+
 // lose takes away so many messages of a mailbox.
 func (w *world) lose(m *memory, name mailbox.Name, n int) {
 	for _, id := range slices.Sorted(maps.Keys(m.boxes[name].messages))[:n] {

@@ -66,6 +66,9 @@ func hintFor(err error) string {
 		return "what was done so far is kept; run again to go on"
 	case errors.As(err, &changed):
 		return changed.hint()
+	case errors.As(err, &brake) && brake.Flags:
+		return "no flag is taken away for it on the other side; all else goes on. Was the mail copied to where names may not contain a colon? " +
+			"If the flags were taken away on purpose, run again with --allow-delete; max_delete is the limit"
 	case errors.As(err, &brake) && brake.Of > 0:
 		return "nothing is removed for it on the other side; all else goes on. Is all of the mail in its place? " +
 			"If it was removed on purpose, run again with --allow-delete; max_delete is the limit"
