@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"maps"
 	"slices"
 
@@ -74,10 +75,21 @@ func (r *run) identifyNear(ctx context.Context, j *job) error {
 	return nil
 }
 
+// byHint yields the pairs that have the hint, in mailboxes that the run is about: what is known of others may be old.
+func (r *run) byHint(ctx context.Context, hint mailbox.Hint) iter.Seq2[mailbox.Located, error] {
+	return func(yield func(mailbox.Located, error) bool) {
+		for l, err := range r.ledger.ByHint(ctx, hint) {
+			if (err != nil || r.opts.Mailboxes(l.Mailbox)) && !yield(l, err) {
+				return
+			}
+		}
+	}
+}
+
 // held returns the pairs whose content is proven to be the same.
 func (r *run) held(ctx context.Context, j *job, c mailbox.Content) ([]mailbox.Located, error) {
 	var held []mailbox.Located
-	for l, err := range r.ledger.ByHint(ctx, c.Hint()) {
+	for l, err := range r.byHint(ctx, c.Hint()) {
 		if err != nil {
 			return nil, err
 		}
@@ -160,7 +172,7 @@ func (r *run) candidates(ctx context.Context, j *job, l *lookup) (found []candid
 				c.near = append(c.near, near)
 			}
 		}
-		for held, err := range r.ledger.ByHint(ctx, a.Hint) {
+		for held, err := range r.byHint(ctx, a.Hint) {
 			if err != nil {
 				return nil, nil, err
 			}
@@ -233,7 +245,7 @@ func (r *run) identifyTrashed(ctx context.Context, j *job, l *lookup) error {
 		if a.Hint == 0 || !a.digest().IsZero() {
 			continue
 		}
-		for held, err := range r.ledger.ByHint(ctx, a.Hint) {
+		for held, err := range r.byHint(ctx, a.Hint) {
 			if err != nil {
 				return err
 			}

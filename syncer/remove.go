@@ -137,7 +137,7 @@ func (a *applier) toTrash(ctx context.Context, j *job, mover Mover, part []Chang
 
 // ensureTrash makes the mailbox that removed mail goes to, if the account has none.
 func (a *applier) ensureTrash(ctx context.Context) error {
-	if a.view.has(Far, a.view.trash) {
+	if a.view.bin {
 		return nil
 	}
 	if err := a.side[Far].Create(ctx, a.view.trash); err != nil {

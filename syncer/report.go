@@ -10,7 +10,7 @@ import (
 type Report struct {
 	Mailboxes []*Counts // those in which something happened, INBOX first
 	Problems  []error   // what was left behind, with its reason: *mailbox.MessageError, *mailbox.MailboxError
-	Looked    int       // how many mailboxes both sides have together
+	Looked    int       // how many mailboxes the run was about
 
 	byName map[mailbox.Name]*Counts
 }

@@ -31,6 +31,9 @@ type Options struct {
 	DryRun bool
 	// AllowDelete lets removals pass that the brake would hold back.
 	AllowDelete bool
+	// Mailboxes tells which mailboxes the run is about; nil means all. The others are left alone on both sides, whatever
+	// became of them, and what is known of them stays as it is.
+	Mailboxes func(mailbox.Name) bool
 	// MaxDelete is the percentage of a mailbox, 25 by default, of which more may not be removed in one run, unless that
 	// is few messages.
 	MaxDelete int
@@ -99,6 +102,9 @@ type run struct {
 }
 
 func (r *run) defaults() {
+	if r.opts.Mailboxes == nil {
+		r.opts.Mailboxes = func(mailbox.Name) bool { return true }
+	}
 	if r.opts.MaxDelete == 0 {
 		r.opts.MaxDelete = 25
 	}
@@ -122,6 +128,7 @@ func (r *run) once(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	r.report.Looked = len(v.names)
 	r.knowing = v.knows() || len(v.infos[Near]) > 0
 	jobs := r.jobs(ctx, v)
 	r.phase("scan")
@@ -233,7 +240,8 @@ type view struct {
 	infos [2]map[mailbox.Name]mailbox.Info
 	twins map[mailbox.Name]mailbox.Twin
 	names []mailbox.Name // all of them, INBOX first
-	trash mailbox.Name
+	trash mailbox.Name   // on the far side, also if the run is not about it
+	bin   bool           // it exists
 }
 
 // knows tells whether last has messages at all.
@@ -293,8 +301,19 @@ func (r *run) look(ctx context.Context) (*view, error) {
 	if err != nil {
 		return nil, err
 	}
+	v.trash = trashOf(v.infos[Far])
+	v.bin = v.has(Far, v.trash)
+	v.narrow(r.opts.Mailboxes)
 	v.sort()
 	return v, nil
+}
+
+// narrow takes out the mailboxes that the run is not about.
+func (v *view) narrow(chosen func(mailbox.Name) bool) {
+	maps.DeleteFunc(v.twins, func(name mailbox.Name, _ mailbox.Twin) bool { return !chosen(name) })
+	for _, infos := range v.infos {
+		maps.DeleteFunc(infos, func(name mailbox.Name, _ mailbox.Info) bool { return !chosen(name) })
+	}
 }
 
 func index(infos []mailbox.Info, err error) (map[mailbox.Name]mailbox.Info, error) {
@@ -305,7 +324,7 @@ func index(infos []mailbox.Info, err error) (map[mailbox.Name]mailbox.Info, erro
 	return byName, err
 }
 
-// sort fills names and trash.
+// sort fills names.
 func (v *view) sort() {
 	all := map[mailbox.Name]bool{}
 	for name := range v.twins {
@@ -317,7 +336,6 @@ func (v *view) sort() {
 		}
 	}
 	v.names = slices.SortedFunc(maps.Keys(all), compareNames)
-	v.trash = trashOf(v.infos[Far])
 }
 
 // compareNames puts INBOX first, for it is what its owner waits for.

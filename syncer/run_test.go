@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -314,6 +315,49 @@ func TestManyRemovalsAreHeldBack(t *testing.T) {
 			w.mustSync(t) // with AllowDelete
 			w.wantAgreement(t)
 		}
+	}
+}
+
+// Mailboxes that a run is not about are left as they are on both sides, whatever became of them (R26), and are there
+// again for a run that is about them.
+func TestNarrowed(t *testing.T) {
+	for _, side := range []Side{Far, Near} {
+		w := newWorld()
+		for _, name := range []mailbox.Name{"Work", "Private", "Gone"} {
+			w.far.make(name)
+			for range 3 {
+				w.far.put(name, w.write())
+			}
+		}
+		w.far.put(mailbox.Inbox, w.write())
+		w.mustSync(t)
+		doer, other := []*memory{w.far, w.near}[side], []*memory{w.far, w.near}[side.Other()]
+		for _, name := range []mailbox.Name{"Work", "Private"} {
+			w.lose(doer, name, 1)
+			doer.put(name, w.write())
+		}
+		delete(doer.boxes, "Gone")
+		doer.make("New")
+		before := other.content()
+		work := func(name mailbox.Name) bool { return name == "Work" }
+		r, err := w.sync(Options{Mailboxes: work})
+		if err != nil || r.Looked != 1 || len(r.byName) > 2 { // Trash is where removed mail goes, and not looked at
+			t.Errorf("%v: %v, %s", side, err, describe(r))
+		}
+		after := other.content()
+		for key, n := range before {
+			if !strings.HasPrefix(key, "Work") && after[key] < n {
+				t.Errorf("%v: %s changed", side, key)
+			}
+		}
+		if len(other.boxes["Work"].messages) != 3 || len(other.boxes["Private"].messages) != 3 || other.boxes["Gone"] == nil || other.boxes["New"] != nil {
+			t.Errorf("%v: work %v, private %v", side, other.boxes["Work"].messages, other.boxes["Private"].messages)
+		}
+		if r, err = w.sync(Options{Mailboxes: work}); err != nil || !r.Idle() {
+			t.Errorf("%v: the next run: %v, %s", side, err, describe(r))
+		}
+		w.mustSync(t)
+		w.wantAgreement(t)
 	}
 }
 

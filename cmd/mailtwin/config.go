@@ -25,22 +25,23 @@ type config struct {
 
 // An account is one table of it. The zero value of a key means that it is not there.
 type account struct {
-	Address         string  `toml:"address"`
-	Host            string  `toml:"host"`
-	Port            *int    `toml:"port"`
-	TLS             string  `toml:"tls"`
-	TLSCA           string  `toml:"tls_ca"`
-	User            string  `toml:"user"`
-	Password        string  `toml:"password"`
-	PasswordCommand command `toml:"password_command"`
-	Maildir         string  `toml:"maildir"`
-	State           string  `toml:"state"`
-	Layout          string  `toml:"layout"`
-	DeleteRemote    string  `toml:"delete_remote"`
-	MaxDelete       string  `toml:"max_delete"`
-	Connections     *int    `toml:"connections"`
-	Timeout         string  `toml:"timeout"`
-	Insecure        bool    `toml:"insecure"`
+	Address         string   `toml:"address"`
+	Host            string   `toml:"host"`
+	Port            *int     `toml:"port"`
+	TLS             string   `toml:"tls"`
+	TLSCA           string   `toml:"tls_ca"`
+	User            string   `toml:"user"`
+	Password        string   `toml:"password"`
+	PasswordCommand command  `toml:"password_command"`
+	Maildir         string   `toml:"maildir"`
+	State           string   `toml:"state"`
+	Layout          string   `toml:"layout"`
+	Mailboxes       []string `toml:"mailboxes"`
+	DeleteRemote    string   `toml:"delete_remote"`
+	MaxDelete       string   `toml:"max_delete"`
+	Connections     *int     `toml:"connections"`
+	Timeout         string   `toml:"timeout"`
+	Insecure        bool     `toml:"insecure"`
 
 	name    string
 	roots   *x509.CertPool

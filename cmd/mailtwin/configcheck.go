@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"mailtwin/imap"
+	"mailtwin/mailbox"
 	"mailtwin/syncer"
 )
 
@@ -158,6 +159,9 @@ func (c *config) checkNumbers(_ *environment, a *account) error {
 			return c.wrong(a, "timeout", `is a time like "60s" of at least a second, not %q`, a.Timeout)
 		}
 		a.silence = d
+	}
+	if err := mailbox.Patterns(a.Mailboxes).Check(); err != nil {
+		return c.wrong(a, "mailboxes", "makes no sense: %v", err)
 	}
 	if a.MaxDelete != "" {
 		share, percent := strings.CutSuffix(a.MaxDelete, "%")

@@ -22,6 +22,7 @@ type syncOptions struct {
 	common
 	dryRun      bool
 	allowDelete bool
+	mailboxes   []string
 	debugIMAP   string
 }
 
@@ -36,13 +37,15 @@ the other. It may be stopped at any moment; the next run goes on where this one 
 
 ` + exitStatuses,
 		Example: `  mailtwin sync                  # all accounts
-  mailtwin sync --dry-run work   # what would be done about this one?`,
+  mailtwin sync --dry-run work   # what would be done about this one?
+  mailtwin sync -m INBOX work    # its new mail, quickly`,
 		RunE: func(cmd *cobra.Command, args []string) error { return runSync(cmd.Context(), *o, args, env) },
 	}
 	o.flags(cmd)
 	f := cmd.Flags()
 	f.BoolVarP(&o.dryRun, "dry-run", "n", false, "tell what would be done, and change nothing")
 	f.BoolVar(&o.allowDelete, "allow-delete", false, "let removals pass that look like an accident")
+	f.StringArrayVarP(&o.mailboxes, "mailbox", "m", nil, "only these mailboxes: a `pattern` as in the configuration; may be given again")
 	f.StringVar(&o.debugIMAP, "debug-imap", "", "write what goes over the wire to this `file`, without passwords")
 	return cmd
 }
@@ -50,6 +53,9 @@ the other. It may be stopped at any moment; the next run goes on where this one 
 // runSync syncs the accounts that are named. One that fails does not keep the others from being synced; the exit status
 // is that of the first that failed.
 func runSync(ctx context.Context, o syncOptions, names []string, env *environment) (err error) {
+	if err := mailbox.Patterns(o.mailboxes).Check(); err != nil {
+		return &usageError{fmt.Errorf("--mailbox: %w", err)}
+	}
 	c, err := env.loadConfig(o.config)
 	if err != nil {
 		return err
@@ -96,6 +102,9 @@ func (env *environment) syncAccount(ctx context.Context, o syncOptions, a *accou
 	var cause stopped
 	if err != nil && errors.As(context.Cause(ctx), &cause) {
 		err = cause
+	}
+	if err == nil && report.Looked == 0 {
+		err = &usageError{errors.New("no mailbox has such a name; see mailboxes in the configuration, and --mailbox")}
 	}
 	t.finish(report, err)
 	if err == nil {
@@ -146,8 +155,13 @@ func (env *environment) sync(
 	}
 	defer func() { err = errors.Join(err, far.Close()) }()
 	return syncer.Run(ctx, farSide{far}, nearSide{near}, ledger, syncer.Options{
-		DryRun: o.dryRun, AllowDelete: o.allowDelete, MaxDelete: a.most, DeleteRemote: syncer.Removal(a.DeleteRemote), Events: t,
+		DryRun: o.dryRun, AllowDelete: o.allowDelete, Mailboxes: chosen(a.Mailboxes, o.mailboxes), MaxDelete: a.most, DeleteRemote: syncer.Removal(a.DeleteRemote), Events: t,
 	})
+}
+
+// chosen tells of a mailbox whether the configuration and the command line both want it.
+func chosen(configured, asked mailbox.Patterns) func(mailbox.Name) bool {
+	return func(name mailbox.Name) bool { return configured.Match(name) && asked.Match(name) }
 }
 
 // stage names a place in the scratch directory for what is not there yet and may not be made, because this is a dry

@@ -130,6 +130,25 @@ func TestMostOfAMailboxGone(t *testing.T) {
 	w.want(0, "work: INBOX: 55 removed on the server", "", "sync", "-v", "--allow-delete")
 }
 
+func TestMailboxes(t *testing.T) {
+	w, server := memoryWorld(t, 3)
+	for _, name := range []string{"Work/2024", "Spam"} {
+		account := imaptest.NewAccount(t, server.Addr, server.User, server.Password)
+		if err := account.Create(name); err != nil {
+			t.Fatal(err)
+		}
+	}
+	w.want(exitUsage, "", `mailtwin: work: no mailbox has such a name`, "sync", "--mailbox", "Nowhere")
+	w.want(exitUsage, "", `mailtwin: --mailbox: an empty pattern`, "sync", "--mailbox", "!")
+	w.want(0, "work: Work/2024: new mailbox in the Maildir\nwork: up to date", "", "sync", "-v", "-m", "W*")
+	w.absent(filepath.Join(w.maildir(), "INBOX"), filepath.Join(w.maildir(), "Spam"))
+	w.keys = append(w.keys, `mailboxes = ["*", "!Spam"]`)
+	w.set("timeout", "10s")
+	w.want(0, "work: INBOX: new mailbox in the Maildir, 3 downloaded", "", "sync", "-v")
+	w.absent(filepath.Join(w.maildir(), "Spam"))
+	w.want(exitUsage, "", `no mailbox has such a name`, "sync", "-m", "Spam")
+}
+
 func TestJSON(t *testing.T) {
 	w, _ := memoryWorld(t, 3)
 	w.want(0, `{"`, "", "sync", "--json")
