@@ -51,16 +51,8 @@ func ignoreClosed(err error) error {
 
 // dial returns a connection that is protected as the options demand, greeted, and whose capabilities are known.
 func (a *Account) dial(ctx context.Context) (*wire.Conn, error) {
-	limited, cancel := context.WithTimeout(ctx, a.options.Timeout)
+	ctx, cancel := context.WithTimeout(ctx, a.options.Timeout)
 	defer cancel()
-	conn, err := a.dialWithin(limited)
-	if err != nil && errors.Is(limited.Err(), context.DeadlineExceeded) && ctx.Err() == nil {
-		return nil, fmt.Errorf("%w: no greeting came within %v; are host, port and tls right? (%w)", mailbox.ErrTemporary, a.options.Timeout, err)
-	}
-	return conn, err
-}
-
-func (a *Account) dialWithin(ctx context.Context) (*wire.Conn, error) {
 	raw, err := a.options.Dial(ctx, "tcp", a.options.address())
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", mailbox.ErrTemporary, err)
@@ -85,6 +77,9 @@ func (a *Account) tlsConfig() *tls.Config {
 
 func (a *Account) greet(ctx context.Context, conn *wire.Conn) error {
 	greeting, err := conn.Greeting(ctx)
+	if errors.Is(err, mailbox.ErrTemporary) || errors.Is(err, context.DeadlineExceeded) {
+		return fmt.Errorf("%w: no greeting came; are host, port and tls right? (%w)", mailbox.ErrTemporary, err)
+	}
 	if err != nil {
 		return err
 	}
@@ -132,7 +127,7 @@ func explainTLS(err error) error {
 	case errors.Is(err, wire.ErrNoStartTLS), errors.Is(err, wire.ErrInjected):
 		return fmt.Errorf("%w: %w", ErrTLS, err)
 	case isCut(err):
-		return fmt.Errorf("%w: the connection broke while it was being protected: %w", mailbox.ErrTemporary, err)
+		return fmt.Errorf("%w: the connection broke while it was being protected; are host, port and tls right? (%w)", mailbox.ErrTemporary, err)
 	}
 	return fmt.Errorf("%w: %w", ErrTLS, err)
 }
