@@ -1,0 +1,78 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"mailtwin/imap/imaptest"
+)
+
+// TestIdentity takes away, one after the other, what ties the messages of both sides together. They are recognised by
+// their content, and none is transferred again.
+func TestIdentity(t *testing.T) {
+	dovecot := imaptest.Dovecot(t, imaptest.DovecotOptions{})
+	for _, profile := range []imaptest.Profile{imaptest.All, imaptest.Bare} {
+		t.Run(profile.Name, func(t *testing.T) {
+			w := newTwin(t, server{addr: dovecot.Addr, user: dovecot.NewUser(), password: dovecot.Password, profile: profile})
+			w.fill(size(1000, 20_000))
+			w.sync()
+			w.wantAgreement("after the first sync")
+			state := filepath.Join(w.dir, "state.db")
+
+			w.must(os.Remove(state))
+			w.wantRecognised("the state was lost")
+
+			w.must(os.Rename(w.tree.Root, w.tree.Root+".old"))
+			w.must(os.CopyFS(w.tree.Root, os.DirFS(w.tree.Root+".old")))
+			w.must(os.Remove(state))
+			w.wantRecognised("the Maildir was copied by hand")
+
+			old, err := os.ReadFile(state)
+			w.must(err)
+			newChanges(w, 12).both(size(200, 1000))
+			w.sync()
+			w.wantAgreement("after changes")
+			w.must(os.WriteFile(state, old, 0o600))
+			w.wantRecognised("the state is from before the changes")
+
+			w.renumber("R&D", "Lists/new", "Größe & mehr")
+			w.wantRecognised("UIDVALIDITY changed")
+		})
+	}
+}
+
+// wantRecognised syncs, and fails if that transferred a message or left the sides unequal.
+func (w *twin) wantRecognised(when string) {
+	w.Helper()
+	w.proxy.Reset()
+	o := w.sync("--json")
+	stats := w.proxy.Stats()
+	if n := w.proxy.BodyFetches(); n > 0 || stats.Commands["APPEND"] > 0 {
+		w.Errorf("%s: %d body fetches, %v: %s", when, n, stats.Commands, o.stdout)
+	}
+	w.wantAgreement(when)
+	w.sync()
+	w.wantIdle(when + ", next run")
+	w.Logf("%s: %v, %d octets from the server", when, o.took, stats.ToClient)
+}
+
+// renumber gives mailboxes another UIDVALIDITY, and their messages other UIDs.
+func (w *twin) renumber(names ...string) {
+	w.Helper()
+	for _, name := range names {
+		copies, err := w.account.Messages(name)
+		w.must(err)
+		var uids []uint32
+		for _, c := range copies {
+			if !strings.Contains(c.Flags, `\deleted`) { // what a server without UIDPLUS keeps would be new mail
+				uids = append(uids, c.UID)
+			}
+		}
+		w.must(w.account.Create("renumbered"))
+		w.must(w.account.Copy(name, "renumbered", uids...))
+		w.must(w.account.Delete(name))
+		w.must(w.account.Rename("renumbered", name))
+	}
+}
