@@ -26,13 +26,23 @@ type Content struct {
 	Digest    Digest // of the whole message
 	Header    Digest // of the header with its closing blank line
 	Size      int64  // octets
+	Tag       int64  // octets of the X-TUID field that mbsync put into the header; 0 if there is none
+	Untagged  Digest // of the header without that field; zero if there is none
 	MessageID string // as it stands in the header, with its angle brackets; empty if there is none
 	AccountID string // the server's own name for the message, the same in all mailboxes; empty if it has none
 }
 
 // Hint returns the search key of the content: the account-wide id if there is one, else the Message-ID, else the
-// size.
-func (c Content) Hint() Hint { return MakeHint(c.AccountID, c.MessageID, c.Size) }
+// size, without mbsync's tag.
+func (c Content) Hint() Hint { return MakeHint(c.AccountID, c.MessageID, c.Size-c.Tag) }
+
+// HasSize tells whether a message of that size may be this one, as it is or without mbsync's tag.
+func (c Content) HasSize(octets int64) bool { return c.Size == octets || c.Size-c.Tag == octets }
+
+// HasHeader tells whether the message has that header and size, as it is or without mbsync's tag.
+func (c Content) HasHeader(header Digest, octets int64) bool {
+	return c.Header == header && c.Size == octets || c.Tag > 0 && c.Untagged == header && c.Size-c.Tag == octets
+}
 
 // MakeHint returns the hint of a message of which these three are known.
 func MakeHint(accountID, messageID string, size int64) Hint {
@@ -103,7 +113,27 @@ func (s *Summer) Content() Content {
 	s.whole.Sum(c.Digest[:0])
 	c.Header = sha256.Sum256(s.header)
 	c.MessageID = MessageID(s.header)
+	if start, end := tag(s.header); end > start {
+		c.Tag = int64(end - start)
+		c.Untagged = sha256.Sum256(append(bytes.Clone(s.header[:start]), s.header[end:]...))
+	}
 	return c
+}
+
+// tag finds the line with which mbsync marks each message that it stores, from its start to behind its end; 0, 0 if
+// there is none.
+func tag(header []byte) (start, end int) {
+	field := []byte("X-TUID: ")
+	if !bytes.HasPrefix(header, field) {
+		if start = bytes.Index(header, append([]byte("\r\n"), field...)) + 2; start < 2 {
+			return 0, 0
+		}
+	}
+	n := bytes.Index(header[start:], []byte("\r\n"))
+	if n < 0 {
+		return 0, 0
+	}
+	return start, start + n + 2
 }
 
 // MessageID finds the Message-ID field in a header in canonical form and returns its value, unfolded and trimmed;

@@ -168,7 +168,7 @@ func (r *run) candidates(ctx context.Context, j *job, l *lookup) (found []candid
 		}
 		c := candidate{arrival: a}
 		for _, near := range l.near[a.Hint] {
-			if near.Size == a.Size {
+			if near.HasSize(a.Size) {
 				c.near = append(c.near, near)
 			}
 		}
@@ -214,7 +214,7 @@ func (r *run) localContents(ctx context.Context, candidates []candidate) (map[ma
 
 // settle decides whether the arrival is one of the candidates.
 func (c candidate) settle(header mailbox.Content, locals map[mailbox.Place]mailbox.Content) {
-	same := func(local mailbox.Content) bool { return local.Header == header.Header && local.Size == header.Size }
+	same := func(local mailbox.Content) bool { return local.HasHeader(header.Header, header.Size) }
 	e := &Evidence{}
 	clash := false
 	take := func(local mailbox.Content) {

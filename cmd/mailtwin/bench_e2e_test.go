@@ -143,7 +143,7 @@ func BenchmarkSyncs(b *testing.B) {
 	}
 }
 
-func mbsyncConfig(b *testing.B, w *twin, s *imaptest.Server, user string) string {
+func mbsyncConfig(b testing.TB, w *twin, s *imaptest.Server, user string) string {
 	b.Helper()
 	host, port, _ := strings.Cut(s.Addr, ":")
 	root := filepath.Join(w.dir, "mbsync")

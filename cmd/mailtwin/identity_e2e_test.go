@@ -1,7 +1,9 @@
 package main
 
 import (
+	"io/fs"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -43,8 +45,57 @@ func TestIdentity(t *testing.T) {
 	}
 }
 
+// TestMbsyncMaildir takes over a Maildir that mbsync made.
+func TestMbsyncMaildir(t *testing.T) {
+	mbsync, err := exec.LookPath("mbsync")
+	if err != nil {
+		imaptest.Missing(t, "mbsync")
+	}
+	dovecot := imaptest.Dovecot(t, imaptest.DovecotOptions{})
+	user := dovecot.NewUser()
+	w := newTwin(t, server{addr: dovecot.Addr, user: user, password: dovecot.Password, profile: imaptest.All})
+	w.must(w.account.Create("Work/2024"))
+	for i, m := range imaptest.Sample(size(500, 5000), 21, imaptest.CorpusOptions{}) {
+		_, err := w.account.Append([]string{"INBOX", "Work/2024"}[i%2], m)
+		w.must(err)
+		w.expected[m.Sum()]++
+	}
+	rc := mbsyncConfig(t, w, dovecot, user)
+	if out, err := exec.CommandContext(t.Context(), mbsync, "-c", rc, "-a").CombinedOutput(); err != nil {
+		t.Fatalf("mbsync: %v\n%s", err, out)
+	}
+	w.must(os.Rename(filepath.Join(w.dir, "mbsync"), w.tree.Root))
+	named := 0
+	w.must(filepath.WalkDir(w.tree.Root, func(path string, _ fs.DirEntry, err error) error {
+		if strings.Contains(path, ",U=") {
+			named++
+		}
+		return err
+	}))
+	if named < 500 {
+		t.Fatalf("mbsync stored %d messages", named)
+	}
+	w.recognises("the Maildir is mbsync's")
+	w.sync()
+	w.wantIdle("the next run")
+	far, near := w.views() // the files have one line more, which mbsync put there
+	for _, name := range []string{"INBOX", "Work/2024"} {
+		if f, n := len(far.In(name)), len(near.In(name)); f != n || f != size(250, 2500) {
+			t.Errorf("%s: %d messages on the server, %d in the Maildir", name, f, n)
+		}
+	}
+}
+
 // wantRecognised syncs, and fails if that transferred a message or left the sides unequal.
 func (w *twin) wantRecognised(when string) {
+	w.Helper()
+	w.recognises(when)
+	w.wantAgreement(when)
+	w.sync()
+	w.wantIdle(when + ", next run")
+}
+
+func (w *twin) recognises(when string) {
 	w.Helper()
 	w.proxy.Reset()
 	o := w.sync("--json")
@@ -52,9 +103,6 @@ func (w *twin) wantRecognised(when string) {
 	if n := w.proxy.BodyFetches(); n > 0 || stats.Commands["APPEND"] > 0 {
 		w.Errorf("%s: %d body fetches, %v: %s", when, n, stats.Commands, o.stdout)
 	}
-	w.wantAgreement(when)
-	w.sync()
-	w.wantIdle(when + ", next run")
 	w.Logf("%s: %v, %d octets from the server", when, o.took, stats.ToClient)
 }
 
