@@ -154,6 +154,9 @@ func (l *listing) infos() []mailbox.Info {
 // info is the entry of one mailbox. a.mu is held.
 func (l *listing) info(name mailbox.Name, entry wire.List) mailbox.Info {
 	info := mailbox.Info{Name: name, Messages: -1, NoSelect: isNoSelect(entry), Role: roleOf(entry)}
+	if raw := rawName(entry); raw != string(name) && name != mailbox.Inbox {
+		info.Raw = raw
+	}
 	data, ok := l.status[entry.Name]
 	if !ok && name == mailbox.Inbox { // which ignores case
 		for other := range l.status {

@@ -10,6 +10,14 @@ import (
 	"mailtwin/mailbox"
 )
 
+// rawName is the wire name with "/" between its levels, as other programs write it down.
+func rawName(entry wire.List) string {
+	if entry.Delim == "" {
+		return entry.Name
+	}
+	return strings.ReplaceAll(entry.Name, entry.Delim, "/")
+}
+
 // nameOf decodes a wire name and remembers it. a.mu is held.
 func (a *Account) nameOf(entry wire.List) (mailbox.Name, error) {
 	levels := []string{entry.Name}

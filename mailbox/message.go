@@ -77,6 +77,7 @@ func (c Cursor) Unchanged(mark string) bool { return mark != "" && c.Mark == mar
 type Info struct {
 	Name     Name
 	Mark     string // see Cursor; empty when only a look inside can tell
+	Raw      string // on IMAP how the name goes over the wire, levels separated by "/"; empty if that is the same
 	Identity string // survives a rename, as far as the side can tell; empty if it cannot
 	Messages int64  // how many it holds; -1 if it did not say
 	Role     Role

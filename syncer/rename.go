@@ -49,7 +49,7 @@ func shallowest(found []rename) int {
 }
 
 func (r *run) findRenames(ctx context.Context, v *view) ([]rename, error) {
-	var found []rename
+	found := v.misspelt()
 	taken := map[mailbox.Name]bool{}
 	for _, name := range v.names {
 		twin, known := v.twins[name]
@@ -69,6 +69,23 @@ func (r *run) findRenames(ctx context.Context, v *view) ([]rename, error) {
 		}
 	}
 	return found, nil
+}
+
+// misspelt finds mailboxes of the near side whose names another program, mbsync say, wrote down as they go over the
+// wire. Nothing may be known of either name yet.
+func (v *view) misspelt() []rename {
+	var found []rename
+	for _, name := range v.names {
+		from := mailbox.Name(v.infos[Far][name].Raw)
+		if from == "" || !v.has(Near, from) || v.has(Near, name) || v.has(Far, from) {
+			continue
+		}
+		_, before := v.twins[from]
+		if _, known := v.twins[name]; !known && !before {
+			found = append(found, rename{side: Far, from: from, to: name})
+		}
+	}
+	return found
 }
 
 // renamedTo returns the name that a mailbox has now on a side, or none if it was not renamed there.
@@ -143,9 +160,10 @@ func (r *run) carry(ctx context.Context, v *view, n rename) error {
 	if err := r.follow(ctx, v, n, other); err != nil {
 		return err
 	}
-	update := mailbox.Update{Mailbox: n.from, Rename: n.to}
-	if err := r.ledger.Commit(ctx, update); err != nil {
-		return err
+	if _, known := v.twins[n.from]; known {
+		if err := r.ledger.Commit(ctx, mailbox.Update{Mailbox: n.from, Rename: n.to}); err != nil {
+			return err
+		}
 	}
 	r.count(n.to, func(c *Counts) { c.Renamed = n.from })
 	return nil

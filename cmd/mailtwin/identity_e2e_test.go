@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -54,9 +55,12 @@ func TestMbsyncMaildir(t *testing.T) {
 	dovecot := imaptest.Dovecot(t, imaptest.DovecotOptions{})
 	user := dovecot.NewUser()
 	w := newTwin(t, server{addr: dovecot.Addr, user: user, password: dovecot.Password, profile: imaptest.All})
-	w.must(w.account.Create("Work/2024"))
+	boxes := []string{"INBOX", "Work/2024", "Größe & mehr", "日本語/R&D"}
+	for _, name := range boxes[1:] {
+		w.must(w.account.Create(name))
+	}
 	for i, m := range imaptest.Sample(size(500, 5000), 21, imaptest.CorpusOptions{}) {
-		_, err := w.account.Append([]string{"INBOX", "Work/2024"}[i%2], m)
+		_, err := w.account.Append(boxes[i%4], m)
 		w.must(err)
 		w.expected[m.Sum()]++
 	}
@@ -79,8 +83,11 @@ func TestMbsyncMaildir(t *testing.T) {
 	w.sync()
 	w.wantIdle("the next run")
 	far, near := w.views() // the files have one line more, which mbsync put there
-	for _, name := range []string{"INBOX", "Work/2024"} {
-		if f, n := len(far.In(name)), len(near.In(name)); f != n || f != size(250, 2500) {
+	if !slices.Equal(far.Mailboxes, near.Mailboxes) {
+		t.Errorf("mailboxes on the server %q, in the Maildir %q", far.Mailboxes, near.Mailboxes)
+	}
+	for _, name := range boxes {
+		if f, n := len(far.In(name)), len(near.In(name)); f != n || f != size(500, 5000)/4 {
 			t.Errorf("%s: %d messages on the server, %d in the Maildir", name, f, n)
 		}
 	}
