@@ -21,6 +21,8 @@ type DB struct {
 	path string
 	id   string
 
+	writer int // the process that has the ledger of which this is a snapshot
+
 	writing  sync.Mutex // held by whoever writes; guards broken and the results of commits
 	broken   error      // why nothing is written any more
 	queueing sync.Mutex // guards queue
@@ -35,6 +37,10 @@ func (db *DB) Close() error {
 	}
 	return err
 }
+
+// Writer returns the number of the process that was writing the ledger when this snapshot was taken; 0 if this is none,
+// or if nobody knows.
+func (db *DB) Writer() int { return db.writer }
 
 // ID returns the random name that the ledger got when it was made: 32 hexadecimal digits.
 func (db *DB) ID() string { return db.id }

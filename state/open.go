@@ -38,6 +38,9 @@ var (
 // idLength is how many random octets the id of a ledger has.
 const idLength = 16
 
+// readerPatience is how long one that only looks waits for one that writes, who may be just about to end.
+const readerPatience = 100 * time.Millisecond
+
 // Options say how to open a ledger.
 type Options struct {
 	// Timeout is how long to wait for a process that only looks at the ledger; zero means one second. One that writes
@@ -89,8 +92,8 @@ func openLocked(path string, opts Options) (*DB, error) {
 }
 
 // OpenReadOnly opens an existing ledger to look at it. fs.ErrNotExist means that there is none, *LockedError that a
-// process writes to it and did not let go within a second. Whoever writes is kept out until Close.
-func OpenReadOnly(path string) (*DB, error) { return openBolt(path, Options{}.timeout(), true) }
+// process writes to it; then OpenSnapshot may be the thing. Whoever writes is kept out until Close.
+func OpenReadOnly(path string) (*DB, error) { return openBolt(path, readerPatience, true) }
 
 // openBolt opens a file that exists. A writer looks at the pages first, for bbolt already trusts some of them when it
 // opens the file; a reader has to wait until no writer is at them.

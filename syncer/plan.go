@@ -53,7 +53,7 @@ type Policy struct {
 func Plan(deltas []Delta, policy Policy) []Steps {
 	p := &planner{
 		steps: make([]Steps, len(deltas)), flags: map[mailbox.Place]mailbox.Flags{}, gone: map[placed]*vanished{},
-		lost: map[content][]*vanished{}, near: map[mailbox.Digest]*source{},
+		lost: map[content][]*vanished{}, both: map[mailbox.Digest][]mailbox.Flags{}, near: map[mailbox.Digest]*source{},
 	}
 	for i, d := range deltas {
 		p.steps[i].Mailbox = d.Mailbox
@@ -93,10 +93,11 @@ type source struct {
 
 type planner struct {
 	steps []Steps
-	flags map[mailbox.Place]mailbox.Flags // by far place: what agreements come to
-	gone  map[placed]*vanished            // every message that a side lost
-	lost  map[content][]*vanished         // those that the other side still has, by the side that lost them
-	near  map[mailbox.Digest]*source      // what is new on the near side
+	flags map[mailbox.Place]mailbox.Flags    // by far place: what agreements come to
+	gone  map[placed]*vanished               // every message that a side lost
+	lost  map[content][]*vanished            // those that the other side still has, by the side that lost them
+	both  map[mailbox.Digest][]mailbox.Flags // of those that both sides lost, the flags of last
+	near  map[mailbox.Digest]*source         // what is new on the near side
 }
 
 // flagsOf returns what a held message carries by the time it is copied: agreements come first. One that was kept may
@@ -111,15 +112,23 @@ func (p *planner) flagsOf(held mailbox.Located) mailbox.Flags {
 	return held.Flags
 }
 
+// remember keeps what a known message carries, or carried if both sides lost it.
+func (p *planner) remember(name mailbox.Name, c Change) {
+	far := mailbox.Place{Mailbox: name, ID: c.Pair.Far}
+	switch {
+	case c.Gone[Far] && c.Gone[Near]:
+		p.both[c.Pair.Digest] = append(p.both[c.Pair.Digest], c.Pair.Flags)
+	case c.Gone[Far]:
+	case c.Gone[Near]:
+		p.flags[far] = c.Flags[Far]
+	default:
+		p.flags[far] = mailbox.Merge(c.Pair.Flags, c.Flags[Far], c.Flags[Near])
+	}
+}
+
 func (p *planner) index(d Delta) {
 	for _, c := range d.Pairs {
-		switch far := (mailbox.Place{Mailbox: d.Mailbox, ID: c.Pair.Far}); {
-		case c.Gone[Far]:
-		case c.Gone[Near]:
-			p.flags[far] = c.Flags[Far]
-		default:
-			p.flags[far] = mailbox.Merge(c.Pair.Flags, c.Flags[Far], c.Flags[Near])
-		}
+		p.remember(d.Mailbox, c)
 		v := &vanished{mailbox: d.Mailbox, change: c}
 		for _, side := range []Side{Far, Near} {
 			if !c.Gone[side] {
@@ -172,72 +181,6 @@ func (p *planner) arrivals(s *Steps, d Delta, policy Policy) {
 			s.Upload = append(s.Upload, a)
 		}
 	}
-}
-
-// adopt pairs what is new on both sides of one mailbox, first by what was told outright, then by content, and returns
-// what is left of both.
-func (p *planner) adopt(s *Steps, arrived [2][]Arrival) (fars, nears []Arrival) {
-	if len(arrived[Far]) == 0 || len(arrived[Near]) == 0 {
-		return arrived[Far], arrived[Near]
-	}
-	partner := partners(arrived)
-	taken := map[mailbox.ID]bool{}
-	for _, near := range arrived[Near] {
-		if far, ok := partner[near.ID]; ok {
-			taken[far.ID] = true
-			a := agree(newPair(far, near), far.Flags, near.Flags, mailbox.Flags{})
-			a.New = true
-			s.Agree = append(s.Agree, a)
-			p.leftBehind(near, s.Mailbox)
-			continue
-		}
-		nears = append(nears, near)
-	}
-	for _, far := range arrived[Far] {
-		if !taken[far.ID] {
-			fars = append(fars, far)
-		}
-	}
-	return fars, nears
-}
-
-// leftBehind finds the source of a move, or of a removal to the Trash, that arrived but was not taken away on the far
-// side.
-func (p *planner) leftBehind(a Arrival, here mailbox.Name) {
-	if v := p.reappears(content{Near, a.digest()}, here); v != nil && v.mailbox != here {
-		v.used, v.change.Moved = true, true
-	}
-}
-
-// partners finds the far arrival that each near arrival is, by the near ID.
-func partners(arrived [2][]Arrival) map[mailbox.ID]Arrival {
-	byID := map[mailbox.ID]Arrival{}
-	for _, far := range arrived[Far] {
-		byID[far.ID] = far
-	}
-	partner := map[mailbox.ID]Arrival{}
-	for _, near := range arrived[Near] {
-		if near.Evidence == nil {
-			continue
-		}
-		if far, ok := byID[near.Evidence.Same]; ok {
-			partner[near.ID] = far
-			delete(byID, far.ID)
-		}
-	}
-	byDigest := map[mailbox.Digest][]Arrival{}
-	for _, far := range arrived[Far] {
-		if _, free := byID[far.ID]; free && !far.digest().IsZero() {
-			byDigest[far.digest()] = append(byDigest[far.digest()], far)
-		}
-	}
-	for _, near := range arrived[Near] {
-		same := byDigest[near.digest()]
-		if _, done := partner[near.ID]; !done && len(same) > 0 {
-			partner[near.ID], byDigest[near.digest()] = same[0], same[1:]
-		}
-	}
-	return partner
 }
 
 // moved finds a message that the side of the arrival lost elsewhere and that is this one: then the other side moves

@@ -185,6 +185,7 @@ var planCases = []struct{ name, last, far, near, want string }{
 	{name: "moved here", last: "7=a~X |", far: "7 |", near: "| b~X", want: "move A/7 to B on far"},
 	{name: "moved there", last: "7=a~X |", far: "| 3~X", near: "a |", want: "move A/a to B on near"},
 	{name: "moved on both to the same", last: "7=a~X |", far: "| 3~X", near: "| b~X", want: "pair 3=b; forget 7=a"},
+	{name: "moved on both, unread here", last: "7=a,FS~X |", far: "| 3,FRS~X", near: "| b,F~X", want: "pair 3=b,FR; forget 7=a"},
 	{
 		name: "moved to different mailboxes", last: "7=a~X | |", far: "| 3~X |", near: "| | c~X",
 		want: "copy C/c to B on near; upload c; forget 7=a",

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"io/fs"
 	"os"
 	"os/exec"
@@ -59,7 +60,15 @@ func TestMbsyncMaildir(t *testing.T) {
 	for _, name := range boxes[1:] {
 		w.must(w.account.Create(name))
 	}
-	for i, m := range imaptest.Sample(size(500, 5000), 21, imaptest.CorpusOptions{}) {
+	i := 0
+	for m := range imaptest.Corpus(21, imaptest.CorpusOptions{}) {
+		if i == size(500, 5000) {
+			break
+		}
+		if !bytes.Contains(m.Body, []byte("\r\n\r\n")) {
+			continue // to a header that does not end, mbsync adds more than its line
+		}
+		i++
 		_, err := w.account.Append(boxes[i%4], m)
 		w.must(err)
 		w.expected[m.Sum()]++
