@@ -65,8 +65,27 @@ type history struct {
 	touched map[[32]byte]*[2]deeds // by far and near, since the last sync
 }
 
-// Deeds count what one side did to a message.
-type deeds struct{ adds, removes, moves int }
+// Deeds count what one side did to a message, and tell to which mailboxes it brought copies of it.
+type deeds struct {
+	adds, removes, moves int
+	into                 []string
+}
+
+func (d *deeds) idle() bool { return d.adds+d.removes+d.moves == 0 }
+
+// brought counts what came to a mailbox.
+func (d *deeds) brought(to string) int {
+	n := 0
+	for _, name := range d.into {
+		if name == to {
+			n++
+		}
+	}
+	return n
+}
+
+func (d *deeds) add(to string)  { d.adds, d.into = d.adds+1, append(d.into, to) }
+func (d *deeds) move(to string) { d.moves, d.into = d.moves+1, append(d.into, to) }
 
 // epoch lets things happen, syncs, and judges.
 func (h *history) epoch(operations int) {
@@ -107,8 +126,9 @@ func (h *history) operateOn(side int, e editor, v imaptest.View) {
 	case "add":
 		m := h.corpus[h.used]
 		h.used++
-		h.must(e.append(h.pick(v.Mailboxes, "to"), m))
-		h.touch(side, m.Sum()).adds++
+		to := h.pick(v.Mailboxes, "to")
+		h.must(e.append(to, m))
+		h.touch(side, m.Sum()).add(to)
 	case "create":
 		if name := rapid.SampledFrom(names).Draw(h.draw, "mailbox"); !slices.Contains(v.Mailboxes, name) {
 			h.must(e.create(name))
@@ -156,10 +176,10 @@ func (h *history) message(side int, kind string, e editor, v imaptest.View) {
 		h.touch(side, c.Sum).removes++
 	case kind == "move" && to != c.Mailbox:
 		h.must(e.move(c, to))
-		h.touch(side, c.Sum).moves++
+		h.touch(side, c.Sum).move(to)
 	case kind == "copy" && to != c.Mailbox:
 		h.must(e.copy(c, to))
-		h.touch(side, c.Sum).adds++
+		h.touch(side, c.Sum).add(to)
 	}
 }
 
@@ -185,7 +205,7 @@ func (h *history) mailbox(side int, kind string, e editor, v imaptest.View) {
 		case kind == "delete" && c.Mailbox == name:
 			h.touch(side, c.Sum).removes++
 		case kind == "rename" && strings.HasPrefix(c.Mailbox+"/", name+"/"):
-			h.touch(side, c.Sum).moves++
+			h.touch(side, c.Sum).move(to + strings.TrimPrefix(c.Mailbox, name))
 		}
 	}
 	if kind == "delete" {
@@ -217,8 +237,8 @@ func (h *history) judgeCounts(last, far, near, after imaptest.View) {
 	}
 	for sum, did := range h.touched {
 		least, most := bounds(before[sum], did[0], did[1])
-		if did[0] != (deeds{}) && did[1] != (deeds{}) {
-			least = min(least, byPlace(last, far, near, sum))
+		if !did[0].idle() && !did[1].idle() {
+			least = min(least, byPlace(last, far, near, sum, did))
 		}
 		if now[sum] < least || now[sum] > most {
 			h.Fatalf("%x: %d copies, not %d to %d; before: %s; after: %s; far %+v, near %+v",
@@ -228,7 +248,7 @@ func (h *history) judgeCounts(last, far, near, after imaptest.View) {
 }
 
 func bounds(before int, far, near deeds) (least, most int) {
-	if far == (deeds{}) || near == (deeds{}) {
+	if far.idle() || near.idle() {
 		n := before + far.adds + near.adds - far.removes - near.removes
 		return n, n
 	}
@@ -242,7 +262,7 @@ func bounds(before int, far, near deeds) (least, most int) {
 
 // byPlace returns how often a message must be there at least, if what came to the same mailbox on both sides is one:
 // moved there on the server, say, and copied there in the Maildir.
-func byPlace(last, far, near imaptest.View, sum [32]byte) int {
+func byPlace(last, far, near imaptest.View, sum [32]byte, did *[2]deeds) int {
 	count := map[string]*[3]int{}
 	for i, v := range []imaptest.View{last, far, near} {
 		for _, c := range v.Copies {
@@ -256,13 +276,9 @@ func byPlace(last, far, near imaptest.View, sum [32]byte) int {
 		}
 	}
 	n := 0
-	for _, c := range count {
-		far, near := c[1]-c[0], c[2]-c[0]
-		if far > 0 && near > 0 {
-			n += c[0] + max(far, near)
-		} else {
-			n += max(0, c[0]+far+near)
-		}
+	for name, c := range count {
+		same := min(did[0].brought(name), did[1].brought(name))
+		n += max(0, c[1]+c[2]-c[0]-same)
 	}
 	return n
 }
