@@ -53,4 +53,35 @@ type Update struct {
 	Forget bool
 	// Synced, if not zero, is when the mailbox was last seen in agreement.
 	Synced time.Time
+	// Tally, if not nil, is added to what was removed on that day.
+	Tally *Tally
+}
+
+// A Trouble is what a run had to leave behind, as it stands on record until it is mended.
+type Trouble struct {
+	Mailbox Name
+	ID      ID        // the message, by its ID on the side that has it; empty if it concerns the whole mailbox
+	Reason  string    // what went wrong, in the server's or the system's words
+	Since   time.Time // when it first went wrong
+	Last    time.Time // when it was tried last
+	Tries   int
+	Next    time.Time // it is not tried again before; zero means in the next run
+}
+
+// A Tally counts the messages that were removed on one day.
+type Tally struct {
+	Day     string // as 2006-01-02, in UTC
+	Removed [2]int // by side, far first
+}
+
+// An Outcome is what became of one run.
+type Outcome struct {
+	Began, Ended time.Time
+	Whole        bool   // it looked at everything that the configuration chooses, and held nothing back
+	Error        string // why it ended early, or what it held back; empty if neither
+	Status       int    // exit status
+	Downloaded   int
+	Uploaded     int
+	Removed      [2]int // by side, far first
+	Left         int    // troubles that stand
 }

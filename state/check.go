@@ -55,7 +55,30 @@ func checkAll(tx *bbolt.Tx) error {
 		}
 	}
 	count(tx.Bucket(bucketMeta))
+	if err := checkJournal(tx.Bucket(bucketJournal)); err != nil {
+		return err
+	}
 	return checkIntents(tx, numbers)
+}
+
+func checkJournal(journal *bbolt.Bucket) error {
+	if journal == nil { // schema 1, only read
+		return nil
+	}
+	return journal.ForEach(func(key, value []byte) (err error) {
+		switch key[0] {
+		case journalTally:
+			_, err = decodeTally(string(key[1:]), value)
+		case journalTrouble:
+			_, err = decodeTrouble(key[1:], value)
+		case journalRun:
+			_, err = decodeOutcome(value)
+		}
+		if err != nil {
+			return fmt.Errorf("entry %x of the journal: %w", key, err)
+		}
+		return nil
+	})
 }
 
 // checkMailbox returns how many pairs of the mailbox are in the index of hints.

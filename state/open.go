@@ -1,6 +1,7 @@
 package state
 
 import (
+	"bytes"
 	"context"
 	"crypto/rand"
 	"encoding/binary"
@@ -18,8 +19,8 @@ import (
 	bolterrors "go.etcd.io/bbolt/errors"
 )
 
-// schema is the version of the file's layout.
-const schema = 1
+// schema is the version of the file's layout. Schema 2 brought the journal.
+const schema = 2
 
 var (
 	bucketMeta    = []byte("meta")
@@ -28,8 +29,9 @@ var (
 	bucketPairs   = []byte("pairs")
 	bucketHints   = []byte("hints")
 	bucketIntents = []byte("intents")
+	bucketJournal = []byte("journal")
 
-	buckets = [][]byte{bucketMeta, bucketNames, bucketTwins, bucketPairs, bucketHints, bucketIntents}
+	buckets = [][]byte{bucketMeta, bucketNames, bucketTwins, bucketPairs, bucketHints, bucketIntents, bucketJournal}
 
 	keySchema = []byte("schema")
 	keyID     = []byte("id")
@@ -111,6 +113,9 @@ func openBolt(path string, timeout time.Duration, readOnly bool) (*DB, error) {
 	if readOnly {
 		err = checkFile(path)
 	}
+	if err == nil && !readOnly {
+		err = db.update(migrate)
+	}
 	if err == nil {
 		err = db.view(db.readMeta)
 	}
@@ -155,23 +160,49 @@ func openError(path string, err error) error {
 	return fmt.Errorf("open the state file %s: %w (%w)", path, ErrDamaged, err)
 }
 
-// readMeta looks at what shows that the file is a ledger.
+// readMeta looks at what shows that the file is a ledger. One that is only read may be of an older schema, which has
+// no journal.
 func (db *DB) readMeta(tx *bbolt.Tx) error {
+	version, err := schemaOf(tx)
+	if err != nil {
+		return err
+	}
 	for _, name := range buckets {
-		if tx.Bucket(name) == nil {
+		if tx.Bucket(name) == nil && (version == schema || !bytes.Equal(name, bucketJournal)) {
 			return fmt.Errorf("%w (it has no %s)", ErrDamaged, name)
 		}
 	}
-	meta := tx.Bucket(bucketMeta)
-	version, id := meta.Get(keySchema), meta.Get(keyID)
-	if len(version) != 4 || len(id) != idLength {
+	id := tx.Bucket(bucketMeta).Get(keyID)
+	if len(id) != idLength {
 		return fmt.Errorf("%w (it does not say what it is)", ErrDamaged)
-	}
-	if n := binary.BigEndian.Uint32(version); n > schema {
-		return fmt.Errorf("%w (schema %d, known up to %d)", ErrNewer, n, schema)
 	}
 	db.id = hex.EncodeToString(id)
 	return nil
+}
+
+// schemaOf returns the version of a file's layout, if this program knows it.
+func schemaOf(tx *bbolt.Tx) (int, error) {
+	meta := tx.Bucket(bucketMeta)
+	if meta == nil || len(meta.Get(keySchema)) != 4 {
+		return 0, fmt.Errorf("%w (it does not say what it is)", ErrDamaged)
+	}
+	n := binary.BigEndian.Uint32(meta.Get(keySchema))
+	if n > schema {
+		return 0, fmt.Errorf("%w (schema %d, known up to %d)", ErrNewer, n, schema)
+	}
+	return int(n), nil
+}
+
+// migrate brings a file of an older schema up to date, in the transaction that says so.
+func migrate(tx *bbolt.Tx) error {
+	version, err := schemaOf(tx)
+	if err != nil || version == schema {
+		return err
+	}
+	if _, err := tx.CreateBucketIfNotExists(bucketJournal); err != nil {
+		return err
+	}
+	return tx.Bucket(bucketMeta).Put(keySchema, binary.BigEndian.AppendUint32(nil, schema))
 }
 
 // create makes a fresh ledger under another name and gives it its own only when it is whole and on disk: a power cut

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"math"
 	"strings"
 	"time"
 
@@ -25,6 +26,14 @@ func (e *encoder) int(n int64)   { *e = binary.AppendVarint(*e, n) }
 func (e *encoder) text(s string) {
 	e.uint(uint64(len(s)))
 	*e = append(*e, s...)
+}
+
+func (e *encoder) flag(is bool) {
+	if is {
+		e.uint(1)
+	} else {
+		e.uint(0)
+	}
 }
 
 func (e *encoder) time(t time.Time) {
@@ -106,6 +115,9 @@ func (d *decoder) upTo(limit uint64) uint64 {
 	}
 	return n
 }
+
+// count takes a number of things.
+func (d *decoder) count() int { return int(d.upTo(math.MaxInt32)) }
 
 func (d *decoder) time() time.Time {
 	if d.upTo(1) == 0 {

@@ -42,6 +42,11 @@ func apply(tx *bbolt.Tx, u mailbox.Update) error {
 			return err
 		}
 	}
+	if u.Tally != nil {
+		if err := addTally(tx, *u.Tally); err != nil {
+			return err
+		}
+	}
 	if u.Forget {
 		return w.forget()
 	}

@@ -1,0 +1,115 @@
+package state
+
+import (
+	"encoding/binary"
+	"path/filepath"
+	"reflect"
+	"testing"
+	"time"
+
+	"go.etcd.io/bbolt"
+
+	"mailtwin/mailbox"
+)
+
+func day(n int) time.Time { return time.Date(2026, 11, n, 12, 0, 0, 0, time.UTC) }
+
+func TestTroublesAreReplaced(t *testing.T) {
+	db := fresh(t)
+	want := []mailbox.Trouble{
+		{Mailbox: "A", Reason: "SELECT refused", Since: day(1), Last: day(2), Tries: 2},
+		{Mailbox: "A", ID: "7", Reason: "over quota", Since: day(1), Last: day(2), Tries: 3, Next: day(3)},
+		{Mailbox: "odd\x00name", ID: "a.b", Reason: "\x1b[31m", Tries: 1},
+	}
+	for _, list := range [][]mailbox.Trouble{{{Mailbox: "gone", ID: "1"}}, want} {
+		if err := db.PutTroubles(t.Context(), list); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got, err := db.Troubles(t.Context())
+	if err != nil || !reflect.DeepEqual(got, want) {
+		t.Errorf("%+v, %v\nwant %+v", got, err, want)
+	}
+	if err := db.Check(); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestRunsAreKeptForAWhile(t *testing.T) {
+	db := fresh(t)
+	for n := range keptRuns + 10 {
+		run := mailbox.Outcome{Began: day(1), Ended: day(2), Error: "e", Status: 1, Downloaded: n, Removed: [2]int{1, 2}, Left: 3}
+		if err := db.PutRun(run); err != nil {
+			t.Fatal(err)
+		}
+	}
+	runs, err := db.Runs(t.Context())
+	if err != nil || len(runs) != keptRuns || runs[0].Downloaded != keptRuns+9 || runs[keptRuns-1].Downloaded != 10 {
+		t.Fatalf("%d runs from %+v to %+v, %v", len(runs), runs[0], runs[len(runs)-1], err)
+	}
+	want := mailbox.Outcome{Began: day(1), Ended: day(2), Error: "e", Status: 1, Downloaded: keptRuns + 9, Removed: [2]int{1, 2}, Left: 3}
+	if runs[0] != want {
+		t.Errorf("%+v, want %+v", runs[0], want)
+	}
+	if err := db.Check(); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestTalliesAddUpForADay(t *testing.T) {
+	db := fresh(t)
+	for _, tally := range []mailbox.Tally{
+		{Day: "2026-11-22", Removed: [2]int{100, 100}}, {Day: "2026-11-23", Removed: [2]int{2, 1}}, {Day: "2026-11-23", Removed: [2]int{3, 0}},
+	} {
+		if err := db.Commit(t.Context(), mailbox.Update{Mailbox: "A", Tally: &tally}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for day, want := range map[string][2]int{"2026-11-22": {}, "2026-11-23": {5, 1}, "2026-11-24": {}} {
+		if got, err := db.Removed(t.Context(), day); err != nil || got.Removed != want {
+			t.Errorf("%s: %v, %v, want %v", day, got.Removed, err, want)
+		}
+	}
+	if err := db.Check(); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestSchema1IsBroughtUpToDate opens a file as the first version made it: to look, and to write.
+func TestSchema1IsBroughtUpToDate(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "a.db")
+	db, err := Open(t.Context(), path, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	id := db.ID()
+	err = db.bolt.Update(func(tx *bbolt.Tx) error {
+		if err := tx.DeleteBucket(bucketJournal); err != nil {
+			return err
+		}
+		return tx.Bucket(bucketMeta).Put(keySchema, binary.BigEndian.AppendUint32(nil, 1))
+	})
+	if err != nil || db.Close() != nil {
+		t.Fatal(err)
+	}
+	reader, err := OpenReadOnly(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if runs, err := reader.Runs(t.Context()); err != nil || len(runs) != 0 {
+		t.Errorf("%v, %v", runs, err)
+	}
+	if err := reader.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if db, err = Open(t.Context(), path, Options{}); err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close() //nolint:errcheck // a test
+	if err := db.PutRun(mailbox.Outcome{}); err != nil || db.ID() != id {
+		t.Errorf("id %s, was %s; %v", db.ID(), id, err)
+	}
+	if err := db.Check(); err != nil {
+		t.Error(err)
+	}
+}
