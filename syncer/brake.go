@@ -14,9 +14,12 @@ type BrakeError struct {
 	Lost    int          // how many messages the ledger knows there that are gone, or lost flags
 	// Of, if not zero, is how many messages there were. Then only the removals that would follow were held back, and
 	// everything else was done. If it is zero, nothing was changed on either side.
-	Of    int
-	Flags bool  // it is flags that were lost, not messages
-	Err   error // why the side cannot be read, if that is it
+	Of int
+	// Earlier is how many more were removed today by former runs. Then it is the account, not a mailbox, of which too
+	// much would go, and Mailbox is empty.
+	Earlier int
+	Flags   bool  // it is flags that were lost, not messages
+	Err     error // why the side cannot be read, if that is it
 }
 
 func (e *BrakeError) Error() string {
@@ -25,6 +28,11 @@ func (e *BrakeError) Error() string {
 		return fmt.Sprintf("the %s side cannot be read although messages are known there: %v", e.Side, e.Err)
 	case e.Flags:
 		return fmt.Sprintf("%d of %d messages of mailbox %q lost flags on the %s side", e.Lost, e.Of, string(e.Mailbox), e.Side)
+	case e.Of > 0 && e.Mailbox == "" && e.Earlier > 0:
+		return fmt.Sprintf("%d of %d messages of the account are gone on the %s side today, with the %d that were removed already",
+			e.Lost+e.Earlier, e.Of, e.Side, e.Earlier)
+	case e.Of > 0 && e.Mailbox == "":
+		return fmt.Sprintf("%d of %d messages of the account are gone on the %s side", e.Lost, e.Of, e.Side)
 	case e.Of > 0:
 		return fmt.Sprintf("%d of %d messages of mailbox %q are gone on the %s side", e.Lost, e.Of, string(e.Mailbox), e.Side)
 	case e.Mailbox != "":
@@ -64,29 +72,58 @@ func (r *run) brake(v *view, jobs []*job) error {
 // smallRemoval is how many messages may be removed from a mailbox whatever share of it they are.
 const smallRemoval = 50
 
-// restrain finds the mailbox of which too large a share is to be removed. What moved is not removed.
-func (r *run) restrain(jobs []*job, steps []Steps) *BrakeError {
+// restrain finds what would lose too large a share of its messages: mailboxes in this run, and the whole account in one
+// day (R32). What moved is not removed, and the Trash is there to be emptied. The policy then spares them.
+func (r *run) restrain(v *view, jobs []*job, steps []Steps, policy *Policy) error {
 	if r.opts.AllowDelete {
 		return nil
 	}
-	for i, j := range jobs {
-		for _, loser := range []Side{Near, Far} {
-			n := 0
-			for _, c := range steps[i].Remove[loser] {
-				if !c.Moved {
-					n++
-				}
+	var all []error
+	for _, loser := range []Side{Near, Far} {
+		sum := 0
+		for i, j := range jobs {
+			n := j.losses(v, steps[i].Remove[loser])
+			if r.large(n, j.paired) {
+				policy.Spared[loser][j.name] = true
+				all = append(all, &BrakeError{Side: loser.Other(), Mailbox: j.name, Lost: n, Of: j.paired})
+				continue
 			}
-			if r.large(n, j) {
-				return &BrakeError{Side: loser.Other(), Mailbox: j.name, Lost: n, Of: j.paired}
-			}
+			sum += n
+		}
+		before := r.today.Removed[loser]
+		if sum > 0 && r.large(before+sum, before+v.paired()) {
+			policy.NoRemoval[loser] = true
+			all = append(all, &BrakeError{Side: loser.Other(), Lost: sum, Earlier: before, Of: before + v.paired()})
 		}
 	}
-	return nil
+	return errors.Join(all...)
 }
 
-// large tells whether n messages are more of a mailbox than may lose something in one run.
-func (r *run) large(n int, j *job) bool { return n > smallRemoval && n*100 > j.paired*r.opts.MaxDelete }
+// losses counts the removals that somebody asked for, and that are not what a Trash is for.
+func (j *job) losses(v *view, removals []Change) int {
+	if j.name == v.trash {
+		return 0
+	}
+	n := 0
+	for _, c := range removals {
+		if !c.Moved {
+			n++
+		}
+	}
+	return n
+}
+
+// paired counts the messages that both sides have.
+func (v *view) paired() int {
+	n := 0
+	for _, t := range v.twins {
+		n += t.Pairs - t.Open
+	}
+	return n
+}
+
+// large tells whether n messages are more of so many than may lose something.
+func (r *run) large(n, of int) bool { return n > smallRemoval && n*100 > of*r.opts.MaxDelete }
 
 // restoreFlags finds the mailboxes of which too many messages lost flags on one side (R23): mail that was copied over a
 // file system that knows no ":" in names, say. There the loss is not taken for anybody's wish, and seen again by the
@@ -104,7 +141,7 @@ func (r *run) restoreFlags(jobs []*job) error {
 					poorer = append(poorer, i)
 				}
 			}
-			if !r.large(len(poorer), j) {
+			if !r.large(len(poorer), j.paired) {
 				continue
 			}
 			for _, i := range poorer {

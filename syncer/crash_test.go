@@ -24,6 +24,7 @@ func (m *memory) clone() *memory {
 
 func (n *notebook) clone() *notebook {
 	c := newNotebook()
+	c.tallies, c.troubles = maps.Clone(n.tallies), n.troubles
 	for name, t := range n.twins {
 		copied := *t
 		c.twins[name] = &copied

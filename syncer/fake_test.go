@@ -72,7 +72,9 @@ type memory struct {
 	noUIDs   bool // does not tell the ID of what it stored, as IMAP without UIDPLUS
 	marksOff bool // cannot remove just one message, as IMAP without UIDPLUS
 	rewrites bool // stores something else than it was given
+	refuses  func(verb string, id mailbox.ID) error
 
+	tries   int // of what was refused
 	bodies  int // fetched
 	appends int
 	scans   int
@@ -215,8 +217,12 @@ func (m *memory) Missing(_ context.Context, name mailbox.Name, ids []mailbox.ID)
 	return missing, nil
 }
 
-func (m *memory) Fetch(_ context.Context, name mailbox.Name, ids []mailbox.ID, body func(mailbox.ID, io.Reader) error, _ func(mailbox.ID, error)) error {
+func (m *memory) Fetch(_ context.Context, name mailbox.Name, ids []mailbox.ID, body func(mailbox.ID, io.Reader) error, problem func(mailbox.ID, error)) error {
 	for _, id := range ids {
+		if err := m.refusal("fetch", id); err != nil {
+			problem(id, err)
+			continue
+		}
 		m.mu.Lock()
 		b, err := m.box(name)
 		if err != nil || m.dead {
@@ -236,6 +242,18 @@ func (m *memory) Fetch(_ context.Context, name mailbox.Name, ids []mailbox.ID, b
 	return nil
 }
 
+// refusal asks refuses, which may be nil.
+func (m *memory) refusal(verb string, id mailbox.ID) error {
+	if m.refuses == nil {
+		return nil
+	}
+	err := m.refuses(verb, id)
+	if err != nil {
+		m.tries++
+	}
+	return err
+}
+
 type memoryBatch struct {
 	m     *memory
 	name  mailbox.Name
@@ -253,6 +271,9 @@ func (b *memoryBatch) Add(_ context.Context, msg mailbox.Message, body io.Reader
 	var buf bytes.Buffer
 	if _, err := buf.ReadFrom(body); err != nil {
 		return err
+	}
+	if err := b.m.refusal("append", msg.ID); err != nil {
+		return &mailbox.MessageError{Mailbox: b.name, ID: msg.ID, Err: err}
 	}
 	b.held = append(b.held, msg)
 	b.raws = append(b.raws, buf.String())
@@ -295,8 +316,12 @@ func (b *memoryBatch) Flush(context.Context) ([]mailbox.Stored, error) {
 
 func (b *memoryBatch) Close() error { return nil }
 
-func (m *memory) SetFlags(_ context.Context, name mailbox.Name, changes []mailbox.FlagChange, _ func(mailbox.ID, error)) error {
+func (m *memory) SetFlags(_ context.Context, name mailbox.Name, changes []mailbox.FlagChange, problem func(mailbox.ID, error)) error {
 	for _, c := range changes {
+		if err := m.refusal("flags", c.ID); err != nil {
+			problem(c.ID, err)
+			continue
+		}
 		err := m.effect(func() {
 			if b := m.boxes[name]; b != nil {
 				if msg, ok := b.messages[c.ID]; ok {
@@ -426,10 +451,26 @@ type notebook struct {
 	twins   map[mailbox.Name]*mailbox.Twin
 	pairs   map[mailbox.Name]map[mailbox.ID]mailbox.Pair
 	intents map[mailbox.Name]map[mailbox.ID]mailbox.Intent
+
+	tallies  map[string][2]int
+	troubles []mailbox.Trouble
 }
 
 func newNotebook() *notebook {
-	return &notebook{&mortal{}, map[mailbox.Name]*mailbox.Twin{}, map[mailbox.Name]map[mailbox.ID]mailbox.Pair{}, map[mailbox.Name]map[mailbox.ID]mailbox.Intent{}}
+	return &notebook{
+		mortal: &mortal{}, twins: map[mailbox.Name]*mailbox.Twin{}, pairs: map[mailbox.Name]map[mailbox.ID]mailbox.Pair{},
+		intents: map[mailbox.Name]map[mailbox.ID]mailbox.Intent{}, tallies: map[string][2]int{},
+	}
+}
+
+func (n *notebook) Removed(_ context.Context, day string) (mailbox.Tally, error) {
+	return mailbox.Tally{Day: day, Removed: n.tallies[day]}, nil
+}
+
+func (n *notebook) Troubles(context.Context) ([]mailbox.Trouble, error) { return n.troubles, nil }
+
+func (n *notebook) PutTroubles(_ context.Context, troubles []mailbox.Trouble) error {
+	return n.effect(func() { n.troubles = troubles })
 }
 
 func (n *notebook) Mailboxes(context.Context) ([]mailbox.Twin, error) {
@@ -505,6 +546,11 @@ func (n *notebook) Commit(_ context.Context, updates ...mailbox.Update) error {
 }
 
 func (n *notebook) apply(u mailbox.Update) {
+	if u.Tally != nil {
+		sum := n.tallies[u.Tally.Day]
+		sum[Far], sum[Near] = sum[Far]+u.Tally.Removed[Far], sum[Near]+u.Tally.Removed[Near]
+		n.tallies[u.Tally.Day] = sum
+	}
 	if u.Forget || u.Reset {
 		delete(n.pairs, u.Mailbox)
 		delete(n.intents, u.Mailbox)

@@ -108,7 +108,7 @@ func (r *run) activate(v *view, j *job) {
 func (j *job) plan(steps *Steps, policy Policy) {
 	j.steps = steps
 	for _, loser := range []Side{Far, Near} {
-		if _, lost := j.gone(loser.Other()); policy.NoRemoval[loser] && lost > 0 {
+		if _, lost := j.gone(loser.Other()); policy.spares(loser, j.name) && lost > 0 {
 			j.dirty[loser.Other()] = true
 			j.held[loser] = true
 		}

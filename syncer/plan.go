@@ -43,8 +43,15 @@ type Relocation struct {
 type Policy struct {
 	// NoRemoval, by the Side that would lose messages, holds removals back.
 	NoRemoval [2]bool
+	// Spared, by the Side that would lose messages, names mailboxes in which removals are held back.
+	Spared [2]map[mailbox.Name]bool
 	// Trash is the far mailbox that removed messages are moved to.
 	Trash mailbox.Name
+}
+
+// spares tells whether a mailbox loses nothing on a side.
+func (p Policy) spares(loser Side, name mailbox.Name) bool {
+	return p.NoRemoval[loser] || p.Spared[loser][name]
 }
 
 // Plan finds the steps that make both sides agree, honouring what happened on either since last. It does no I/O and
@@ -296,7 +303,7 @@ func (p *planner) pairs(s *Steps, d Delta, policy Policy) {
 				loser = Far
 			}
 			gone := p.gone[placed{loser.Other(), mailbox.Place{Mailbox: d.Mailbox, ID: idOn(loser.Other(), c.Pair)}}]
-			if (!gone.used || gone.change.Moved) && !policy.NoRemoval[loser] {
+			if (!gone.used || gone.change.Moved) && !policy.spares(loser, d.Mailbox) {
 				s.Remove[loser] = append(s.Remove[loser], gone.change)
 			}
 		default:

@@ -162,10 +162,25 @@ func (a *applier) removed(ctx context.Context, j *job, side Side, part []Change,
 		}
 	}
 	a.count(j.name, func(n *Counts) { n.Removed[side] += len(update.Drop) })
+	update.Tally = a.tally(j, side, part[0].Moved, len(update.Drop)+len(kept))
 	if err := a.ledger.Commit(ctx, update); err != nil {
 		return err
 	}
 	return a.keepAll(ctx, j, part, kept)
+}
+
+// tally is what a removal adds to those of the day: nothing if the user allowed it in so many words, and nothing for
+// what the brake does not look at.
+func (a *applier) tally(j *job, side Side, moved bool, n int) *mailbox.Tally {
+	if n == 0 || moved || a.opts.AllowDelete || j.name == a.view.trash {
+		return nil
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.today.Removed[side] += n
+	t := &mailbox.Tally{Day: a.day}
+	t.Removed[side] = n
+	return t
 }
 
 // keepAll records messages that only the far side has from now on.

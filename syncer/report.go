@@ -11,6 +11,8 @@ type Report struct {
 	Mailboxes []*Counts // those in which something happened, INBOX first
 	Problems  []error   // what was left behind, with its reason: *mailbox.MessageError, *mailbox.MailboxError
 	Looked    int       // how many mailboxes the run was about
+	// Waiting is what former runs left behind and what it was not yet time to try again.
+	Waiting []mailbox.Trouble
 
 	byName map[mailbox.Name]*Counts
 }

@@ -34,9 +34,11 @@ type Options struct {
 	// Mailboxes tells which mailboxes the run is about; nil means all. The others are left alone on both sides, whatever
 	// became of them, and what is known of them stays as it is.
 	Mailboxes func(mailbox.Name) bool
-	// MaxDelete is the percentage of a mailbox, 25 by default, of which more may not be removed in one run, unless that
-	// is few messages.
+	// MaxDelete is the percentage, 25 by default, of a mailbox in one run, and of the account in one day, of which more
+	// may not be removed, unless that is few messages.
 	MaxDelete int
+	// Retry tries everything again that was left behind, also what it is not yet time for.
+	Retry bool
 	// DeleteRemote defaults to Trash.
 	DeleteRemote Removal
 	// Workers is how many mailboxes, or parts of one, are worked on at once; by default as many as the replicas say
@@ -70,20 +72,41 @@ const maxPasses = 3
 //
 // Everything that was done is in the ledger, whatever the error.
 func Run(ctx context.Context, far, near Replica, ledger Ledger, opts Options) (*Report, error) {
-	r := &run{side: [2]Replica{far, near}, ledger: ledger, opts: opts, report: newReport(), touched: map[mailbox.Name]bool{}}
+	r := &run{
+		side: [2]Replica{far, near}, ledger: ledger, opts: opts, report: newReport(), touched: map[mailbox.Name]bool{},
+		before: map[mailbox.Place]mailbox.Trouble{}, failed: map[mailbox.Place]error{}, told: map[string]bool{},
+		waiting: map[mailbox.Place]bool{},
+	}
 	r.defaults()
+	if err := r.recall(ctx); err != nil {
+		return r.report, err
+	}
+	err := r.passes(ctx)
+	if opts.DryRun {
+		return r.report, errors.Join(err, r.braked)
+	}
+	if kept := r.conclude(ctx, err == nil); err == nil {
+		err = kept
+	}
+	if err != nil {
+		return r.report, err
+	}
+	return r.report, r.braked
+}
+
+// passes looks and applies until nothing changes any more on the far side.
+func (r *run) passes(ctx context.Context) error {
 	for pass := 1; pass <= maxPasses; pass++ {
 		r.pass = pass
-		looked := r.touched
-		r.looking, r.touched = looked, map[mailbox.Name]bool{}
+		r.looking, r.touched = r.touched, map[mailbox.Name]bool{}
 		if err := r.once(ctx); err != nil {
-			return r.report, err
+			return err
 		}
-		if len(r.touched) == 0 || opts.DryRun {
+		if len(r.touched) == 0 || r.opts.DryRun {
 			break
 		}
 	}
-	return r.report, r.braked
+	return nil
 }
 
 type run struct {
@@ -96,9 +119,16 @@ type run struct {
 	knowing bool                  // something is known that a new message might turn out to be
 	looking map[mailbox.Name]bool // what the pass before changed on the far side
 
+	day    string        // today, as tallies name it
+	today  mailbox.Tally // what was removed today before this run
+	before map[mailbox.Place]mailbox.Trouble
+
 	mu      sync.Mutex // guards what follows
 	report  *Report
-	touched map[mailbox.Name]bool // what this pass changed on the far side
+	touched map[mailbox.Name]bool   // what this pass changed on the far side
+	failed  map[mailbox.Place]error // what this run left behind
+	told    map[string]bool         // what it told of that
+	waiting map[mailbox.Place]bool  // of what was left behind before, what it is not yet time for
 }
 
 func (r *run) defaults() {
@@ -135,6 +165,9 @@ func (r *run) once(ctx context.Context) error {
 	if err := r.scan(ctx, jobs); err != nil {
 		return err
 	}
+	for _, j := range jobs {
+		r.setAside(j)
+	}
 	r.phase("compare")
 	if err := r.identify(ctx, v, jobs); err != nil {
 		return err
@@ -145,6 +178,7 @@ func (r *run) once(ctx context.Context) error {
 	braked := r.restoreFlags(jobs)
 	for _, j := range jobs {
 		j.postpone()
+		r.setPairsAside(j)
 	}
 	deltas := make([]Delta, len(jobs))
 	for i, j := range jobs {
@@ -152,13 +186,8 @@ func (r *run) once(ctx context.Context) error {
 	}
 	policy := r.policy(v, jobs)
 	steps := Plan(deltas, policy)
-	for {
-		brake := r.restrain(jobs, steps)
-		if brake == nil {
-			break
-		}
-		braked = errors.Join(braked, brake)
-		policy.NoRemoval[brake.Side.Other()] = true
+	if brakes := r.restrain(v, jobs, steps, &policy); brakes != nil {
+		braked = errors.Join(braked, brakes)
 		steps = Plan(deltas, policy)
 	}
 	if braked != nil { // a later pass need not look there again
@@ -177,7 +206,7 @@ func (r *run) once(ctx context.Context) error {
 // policy holds removals back on a side as long as the other side could not be read in full, or is not planned for in
 // full: what seems removed might have moved to where nobody looks.
 func (r *run) policy(v *view, jobs []*job) Policy {
-	p := Policy{Trash: v.trash}
+	p := Policy{Trash: v.trash, Spared: [2]map[mailbox.Name]bool{{}, {}}}
 	for _, j := range jobs {
 		p.NoRemoval[Far] = p.NoRemoval[Far] || j.later
 		for _, side := range []Side{Far, Near} {
@@ -197,16 +226,6 @@ func (r *run) each(ctx context.Context, jobs []*job, do func(context.Context, *j
 		group.Go(func() error { return do(ctx, j) })
 	}
 	return group.Wait()
-}
-
-// problem records what was left behind, without ending the run.
-func (r *run) problem(err error) {
-	r.mu.Lock()
-	r.report.Problems = append(r.report.Problems, err)
-	r.mu.Unlock()
-	if r.opts.Events != nil {
-		r.opts.Events.Problem(err)
-	}
 }
 
 func (r *run) phase(name string) {

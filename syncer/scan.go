@@ -44,7 +44,7 @@ func (r *run) scanJob(ctx context.Context, j *job) error {
 			return err
 		}
 	}
-	s.pending()
+	s.pending(r.waits)
 	for _, c := range s.changes {
 		j.delta.Pairs = append(j.delta.Pairs, *c)
 	}
@@ -209,11 +209,14 @@ func arrival(m mailbox.Message) Arrival {
 	return a
 }
 
-// pending makes arrivals of the messages that the far side has and that were never downloaded.
-func (s *sift) pending() {
+// pending makes arrivals of the messages that the far side has and that were never downloaded, but for those that wait.
+func (s *sift) pending(waits func(mailbox.Name, mailbox.ID) bool) {
 	for i, pair := range s.pairs {
 		c := s.changed[int32(i)]
 		if pair.Parked != mailbox.Pending || (c != nil && c.Gone[Far]) {
+			continue
+		}
+		if waits(s.job.name, pair.Far) {
 			continue
 		}
 		a := Arrival{ID: pair.Far, Flags: pair.Flags, Size: pair.Size, Hint: pair.Hint}
