@@ -12,14 +12,17 @@ import (
 )
 
 // Remove takes messages away. gone are those that are certainly not there any more. A file is the message that is
-// meant if it has its base name, whatever became of its flags.
+// meant if it has its base name, whatever became of its flags. What is removed is in the attic first, if there is one.
 func (t *Tree) Remove(ctx context.Context, name mailbox.Name, messages []mailbox.Doomed) (gone, kept []mailbox.ID, err error) {
 	b, err := t.open(name)
 	if err != nil {
 		return nil, nil, err
 	}
 	defer b.close()
-	gone, err = b.remove(ctx, doomedIDs(messages))
+	ids := doomedIDs(messages)
+	if err = b.shelve(ctx, t.attic, ids); err == nil {
+		gone, err = b.remove(ctx, ids)
+	}
 	return gone, nil, b.wrap("remove from", err)
 }
 

@@ -18,6 +18,8 @@ type Options struct {
 	// Source names the account that mail is downloaded from, as "user@host". The base names of the files are derived
 	// from it: with the same Source, a download that was cut short is recognised instead of done twice.
 	Source string
+	// Attic is a directory that keeps what Remove takes away; empty if it shall be gone at once.
+	Attic string
 	// Create makes the root if it does not exist. Without it that is an error, for a root that has been there before
 	// and is gone is more likely a disk that is not mounted.
 	Create bool
@@ -28,6 +30,7 @@ type Tree struct {
 	root   *dir
 	path   string
 	source string
+	attic  string
 	syncfs bool // one call makes everything on the file system durable
 
 	making   sync.Mutex // held while mailboxes are made, renamed and removed
@@ -63,7 +66,7 @@ func open(o Options, t tap) (*Tree, error) {
 		return nil, fmt.Errorf("open Maildir: %w", err)
 	}
 	tree := &Tree{
-		root: &dir{f, t}, path: path, source: o.Source, syncfs: canSyncfs(f),
+		root: &dir{f, t}, path: path, source: o.Source, attic: o.Attic, syncfs: canSyncfs(f),
 		paths: map[mailbox.Name][]string{}, recent: map[mailbox.Name]*recent{},
 	}
 	if err := tree.check(); err != nil {
