@@ -15,6 +15,7 @@ var errDoubt = errors.New("not listed, but it is there; left alone in this run")
 type job struct {
 	name    mailbox.Name
 	twin    *mailbox.Twin // nil if last does not know the mailbox
+	special bool          // INBOX, or what the far side has for a special use: it cannot vanish for good on the near side
 	exists  [2]bool       // by Side, as listed
 	missing [2]bool       // by Side: last knows it, and it is certainly gone
 	active  [2]bool       // by Side: it has to be looked into
@@ -57,7 +58,10 @@ func (r *run) jobs(ctx context.Context, v *view) []*job {
 }
 
 func (r *run) job(v *view, name mailbox.Name) *job {
-	j := &job{name: name, exists: [2]bool{v.has(Far, name), v.has(Near, name)}, delta: Delta{Mailbox: name}}
+	j := &job{
+		name: name, exists: [2]bool{v.has(Far, name), v.has(Near, name)}, delta: Delta{Mailbox: name},
+		special: name == mailbox.Inbox || v.infos[Far][name].Role != "",
+	}
 	if twin, ok := v.twins[name]; ok {
 		j.twin = &twin
 		j.half = [2]mailbox.Half{twin.Far, twin.Near}
@@ -125,12 +129,12 @@ func (j *job) postpone() {
 }
 
 // creates tells whether the mailbox is to be made on a side: if only the other side has it, or if it vanished while
-// the other side got mail for it. INBOX cannot vanish for good.
+// the other side got mail for it, or if it is one that is always there.
 func (j *job) creates(side Side) bool {
 	if j.exists[side] {
 		return false
 	}
-	lasting := !j.missing[side] || (j.name == mailbox.Inbox && side == Near)
+	lasting := !j.missing[side] || (j.special && side == Near)
 	return lasting && j.exists[side.Other()] || j.wanted(side)
 }
 

@@ -71,6 +71,7 @@ func (a *applier) removeFar(ctx context.Context, j *job, part []Change) error {
 		for _, c := range part {
 			all[c.Pair.Far] = true
 		}
+		a.count(j.name, func(c *Counts) { c.Kept += len(all) })
 		return a.keepAll(ctx, j, part, all)
 	}
 	a.touch(j.name)
@@ -132,6 +133,7 @@ func (a *applier) toTrash(ctx context.Context, j *job, mover Mover, part []Chang
 	for id := range marked {
 		delete(gone, id)
 	}
+	a.count(j.name, func(c *Counts) { c.Trashed += len(gone) })
 	return a.removed(ctx, j, Far, part, gone, marked)
 }
 
@@ -166,6 +168,7 @@ func (a *applier) removed(ctx context.Context, j *job, side Side, part []Change,
 	if err := a.ledger.Commit(ctx, update); err != nil {
 		return err
 	}
+	a.count(j.name, func(c *Counts) { c.Marked += len(kept) })
 	return a.keepAll(ctx, j, part, kept)
 }
 

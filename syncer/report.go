@@ -29,6 +29,9 @@ type Counts struct {
 	Moved          [2]int // by Side, within that side, into this mailbox
 	Flagged        [2]int // by Side, whose flags were changed there
 	Removed        [2]int // by Side
+	Trashed        int    // of those removed on the far side, how many lie in its Trash now
+	Kept           int    // of those, how many stay there, because DeleteRemote says so
+	Marked         int    // of those, how many stay there marked \Deleted, because the server cannot remove them alone
 	Created        [2]bool
 	Deleted        [2]bool      // the mailbox itself
 	Renamed        mailbox.Name // the name it had before; empty if it was not renamed
@@ -65,6 +68,9 @@ func (r *Report) Total() Counts {
 		t.Uploaded += c.Uploaded
 		t.UploadedSize += c.UploadedSize
 		t.Adopted += c.Adopted
+		t.Trashed += c.Trashed
+		t.Kept += c.Kept
+		t.Marked += c.Marked
 		for side := range 2 {
 			t.Copied[side] += c.Copied[side]
 			t.Moved[side] += c.Moved[side]
@@ -81,13 +87,19 @@ func (r *Report) Idle() bool {
 }
 
 // plan counts what the jobs' steps would do.
-func (r *Report) plan(jobs []*job) {
+func (r *Report) plan(jobs []*job, trash mailbox.Name, removal Removal) {
 	for _, j := range jobs {
 		if j.failed[Far] || j.failed[Near] {
 			continue
 		}
 		c := j.planned()
 		c.Mailbox = j.name
+		switch {
+		case removal == Never:
+			c.Kept = c.Removed[Far]
+		case removal == Trash && j.name != trash:
+			c.Trashed = c.Removed[Far]
+		}
 		if !c.Idle() {
 			*r.mailbox(j.name) = c
 		}

@@ -197,7 +197,7 @@ func (r *run) once(ctx context.Context) error {
 		j.plan(&steps[i], policy)
 	}
 	if r.opts.DryRun {
-		r.report.plan(jobs)
+		r.report.plan(jobs, v.trash, r.opts.DeleteRemote)
 		return nil
 	}
 	return r.apply(ctx, v, jobs)

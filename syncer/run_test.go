@@ -700,3 +700,21 @@ func (w *world) expected() map[string]int {
 	want[(&world{made: 4}).write().raw] = 2     // copied
 	return want
 }
+
+// A mailbox that the server has for a special use is made anew when its directory goes; its messages go as usual.
+func TestSpecialMailboxStays(t *testing.T) {
+	w := newWorld()
+	w.far.make("Trash")
+	w.far.put("Trash", w.write())
+	w.far.put(mailbox.Inbox, w.write())
+	w.mustSync(t)
+	delete(w.near.boxes, "Trash")
+	r, err := w.sync(Options{})
+	if err != nil || r.byName["Trash"].Removed[Far] != 1 {
+		t.Fatalf("%v %s", err, describe(r))
+	}
+	if w.far.boxes["Trash"] == nil || w.near.boxes["Trash"] == nil || len(w.far.boxes["Trash"].messages) != 0 {
+		t.Errorf("on the far side %v, on the near side %v", w.far.boxes["Trash"], w.near.boxes["Trash"])
+	}
+	w.wantAgreement(t)
+}
