@@ -123,7 +123,7 @@ func (a *applier) toTrash(ctx context.Context, j *job, mover Mover, part []Chang
 	a.touch(a.view.trash)
 	arrived, kept, err := mover.Move(ctx, j.name, doom(part, Far), a.view.trash)
 	if err != nil {
-		return fmt.Errorf("move to %q: %w", string(a.view.trash), err)
+		return err
 	}
 	gone := map[mailbox.ID]bool{}
 	for id := range arrived {

@@ -42,11 +42,13 @@ type account struct {
 	Connections     *int     `toml:"connections"`
 	Timeout         string   `toml:"timeout"`
 	Insecure        bool     `toml:"insecure"`
+	Attic           string   `toml:"attic"`
 
 	name    string
 	roots   *x509.CertPool
 	silence time.Duration
 	most    int // percent, what MaxDelete says
+	keep    int // days, what Attic says
 }
 
 // A command is one line for the shell, or a list of words that needs no shell.

@@ -171,6 +171,9 @@ func (c *config) checkNumbers(_ *environment, a *account) error {
 		}
 		a.most = n
 	}
+	if err := c.checkAttic(a); err != nil {
+		return err
+	}
 	if a.Layout != "" && a.Layout != "nested" {
 		return c.wrong(a, "layout", `is "nested", not %q`, a.Layout)
 	}
@@ -179,4 +182,21 @@ func (c *config) checkNumbers(_ *environment, a *account) error {
 		return nil
 	}
 	return c.wrong(a, "delete_remote", `is "trash", "expunge" or "never", not %q`, a.DeleteRemote)
+}
+
+// defaultAttic is how many days the attic keeps what was removed in the Maildir.
+const defaultAttic = 30
+
+func (c *config) checkAttic(a *account) error {
+	if a.Attic == "" {
+		a.keep = defaultAttic
+		return nil
+	}
+	days, ok := strings.CutSuffix(a.Attic, "d")
+	n, err := strconv.Atoi(days)
+	if !ok || err != nil || n < 0 || n > 36500 {
+		return c.wrong(a, "attic", `is a number of days like "30d", or "0d" for none, not %q`, a.Attic)
+	}
+	a.keep = n
+	return nil
 }

@@ -23,7 +23,11 @@ func demoCommand(env *environment) *cobra.Command {
 a temporary Maildir, changes something on either side, and syncs again. It needs no network and
 touches nothing of yours. The Maildir stays, to be looked at.
 
-` + exitStatuses,
+Exit status:
+  0    it worked
+  1    it did not, see the messages
+  64   the command line is wrong: demo takes no arguments
+  130  stopped by Ctrl-C (143: by SIGTERM), cleanly`,
 		Example: "  mailtwin demo",
 		Args:    noArguments,
 		RunE:    func(cmd *cobra.Command, _ []string) error { return runDemo(cmd.Context(), env) },
@@ -118,10 +122,11 @@ func (d *demo) fill(ctx context.Context) error {
 
 func (d *demo) sync(ctx context.Context) error {
 	o := syncOptions{}
-	t := d.env.teller(o.common, d.config.name, false)
+	bar := d.env.progress(o.common)
+	t := d.env.teller(o.common, d.config.name, false, bar)
 	began := time.Now()
-	report, err := d.env.sync(ctx, o, d.config, nil, t)
-	t.stopBar()
+	report, err := (&accountRun{env: d.env, o: o, account: d.config, teller: t}).run(ctx)
+	bar.stop()
 	if err != nil {
 		return err
 	}

@@ -47,7 +47,8 @@ func exitStatus(err error) int {
 		return exitUsage
 	case errors.Is(err, mailbox.ErrAuth):
 		return exitAuth
-	case errors.As(err, new(*syncer.BrakeError)), errors.As(err, new(*changedError)):
+	case errors.As(err, new(*syncer.BrakeError)), errors.As(err, new(*changedError)),
+		errors.As(err, new(*foreignError)):
 		return exitBrake
 	case errors.As(err, new(*state.LockedError)):
 		return exitLocked
@@ -57,27 +58,26 @@ func exitStatus(err error) int {
 	return exitProblems
 }
 
+// What all hints about removed mail end in.
+const (
+	fetchAgain = "To get mail back that was lost here, move the state file away (mailtwin status names it) and sync again. "
+	meantIt    = "If it was removed on purpose, run again with --allow-delete"
+)
+
 // hintFor says what to do next.
 func hintFor(err error) string {
 	var brake *syncer.BrakeError
 	var changed *changedError
+	var foreign *foreignError
 	switch {
 	case errors.As(err, new(stopped)):
 		return "what was done so far is kept; run again to go on"
 	case errors.As(err, &changed):
 		return changed.hint()
-	case errors.As(err, &brake) && brake.Flags:
-		return "no flag is taken away for it on the other side; all else goes on. Was the mail copied to where names may not contain a colon? " +
-			"If the flags were taken away on purpose, run again with --allow-delete; max_delete is the limit"
-	case errors.As(err, &brake) && brake.Of > 0:
-		return "nothing is removed for it on the other side; all else goes on. Is all of the mail in its place? " +
-			"If it was removed on purpose, run again with --allow-delete; max_delete is the limit"
-	case errors.As(err, &brake) && brake.Side == syncer.Near:
-		return "is the disk mounted, and is maildir the right folder? Nothing was changed. " +
-			"If the mail was removed on purpose, run again with --allow-delete"
+	case errors.As(err, &foreign):
+		return foreign.hint()
 	case errors.As(err, &brake):
-		return "was the account emptied, or are its mailboxes hidden? Nothing was changed. " +
-			"If the mail was removed on purpose, run again with --allow-delete"
+		return brakeHint(brake)
 	case errors.As(err, new(*imap.PasswordError)):
 		return "the server was not asked; if you have a password_command, run it in a shell to see what it prints"
 	case errors.Is(err, mailbox.ErrAuth):
@@ -92,4 +92,22 @@ func hintFor(err error) string {
 		return "the disk is full; make room and run again, nothing is lost"
 	}
 	return ""
+}
+
+// brakeHint says what may be behind a brake, and what to do.
+func brakeHint(brake *syncer.BrakeError) string {
+	switch {
+	case brake.Flags:
+		return "no flag is taken away for it on the other side; all else goes on. Was the mail copied to where names may not contain a colon? " +
+			"If the flags were taken away on purpose, run again with --allow-delete; max_delete is the limit"
+	case brake.Of > 0 && brake.Side == syncer.Near:
+		return "nothing is removed for it on the server; all else goes on. Is all of the mail in its place? " + fetchAgain + meantIt +
+			"; max_delete is the limit"
+	case brake.Of > 0:
+		return "nothing is removed for it in the Maildir; all else goes on. Is all of the mail in its place, and are all mailboxes " +
+			"shown over IMAP? " + meantIt + "; max_delete is the limit"
+	case brake.Side == syncer.Near:
+		return "is the disk mounted, and is maildir the right folder? Nothing was changed. " + fetchAgain + meantIt
+	}
+	return "was the account emptied, or are its mailboxes hidden? Nothing was changed. " + meantIt
 }

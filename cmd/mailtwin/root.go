@@ -80,11 +80,17 @@ type common struct {
 }
 
 func (c *common) flags(cmd *cobra.Command) {
+	c.sourceFlags(cmd)
+	f := cmd.Flags()
+	f.BoolVarP(&c.quiet, "quiet", "q", false, "no progress and no summary, only what went wrong")
+	f.BoolVarP(&c.verbose, "verbose", "v", false, "tell more")
+}
+
+// sourceFlags are those of a verb that only tells.
+func (c *common) sourceFlags(cmd *cobra.Command) {
 	f := cmd.Flags()
 	f.StringVarP(&c.config, "config", "c", "", "the configuration `file` (default $XDG_CONFIG_HOME/mailtwin/config.toml)")
 	f.BoolVar(&c.json, "json", false, "print one JSON object a line, for programs")
-	f.BoolVarP(&c.quiet, "quiet", "q", false, "no progress and no summary, only what went wrong")
-	f.BoolVarP(&c.verbose, "verbose", "v", false, "tell more")
 }
 
 // usersWords are what users call the sides; far and near are words of the code.
@@ -102,6 +108,12 @@ func (env *environment) print(format string, args ...any) {
 
 // complain writes what went wrong, and what to do about it if that is known.
 func (env *environment) complain(account string, err error) {
+	env.say(account, err)
+	env.hint(hintFor(err))
+}
+
+// say writes what went wrong.
+func (env *environment) say(account string, err error) {
 	env.writing.Lock()
 	defer env.writing.Unlock()
 	prefix := "mailtwin: "
@@ -111,8 +123,14 @@ func (env *environment) complain(account string, err error) {
 	for _, e := range each(err) {
 		fmt.Fprintf(env.stderr, "%s%s\n", prefix, showLong(usersWords.Replace(e.Error())))
 	}
-	if hint := hintFor(err); hint != "" {
-		fmt.Fprintf(env.stderr, "hint: %s\n", hint)
+}
+
+// hint writes what to do about it; empty is nothing.
+func (env *environment) hint(text string) {
+	env.writing.Lock()
+	defer env.writing.Unlock()
+	if text != "" {
+		fmt.Fprintf(env.stderr, "hint: %s\n", text)
 	}
 }
 

@@ -1,11 +1,13 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"path/filepath"
 	"strings"
 
-	"mailtwin/state"
+	"mailtwin/maildir"
+	"mailtwin/syncer"
 )
 
 // A changedError says that a state was made for another account or another Maildir than the configuration names. What
@@ -18,7 +20,7 @@ func (e *changedError) Error() string {
 
 func (e *changedError) hint() string {
 	return fmt.Sprintf("nothing was changed. Is this other mail? Then set a state of its own. If it is the same mail in another "+
-		"place, move %s away, and the next sync pairs it anew; or run once with --allow-delete", show(e.state))
+		"place, move %s away, and the next sync pairs it anew", show(e.state))
 }
 
 // settings are what a state is made for.
@@ -26,25 +28,75 @@ func (a *account) settings() map[string]string {
 	return map[string]string{"host": strings.ToLower(a.Host), "user": a.User, "maildir": filepath.Clean(a.Maildir)}
 }
 
-// sameSettings makes sure that the state was made for this account, and remembers the account in a new one.
-func sameSettings(ledger *state.DB, a *account, o syncOptions) error {
-	was, err := ledger.Settings()
+// sameSettings makes sure that the state was made for this account, and remembers the account in a new one. A state that
+// knows no message yet is as good as new: its settings may have been a slip.
+func (r *accountRun) sameSettings() error {
+	was, err := r.ledger.Settings()
 	if err != nil {
 		return err
 	}
-	is := a.settings()
+	is := r.account.settings()
 	fresh := false
 	for _, key := range []string{"host", "user", "maildir"} {
 		switch {
 		case was[key] == is[key]:
-		case was[key] == "" || o.allowDelete:
+		case was[key] == "" || r.known == 0 || r.o.allowDelete:
 			fresh = true
 		default:
-			return &changedError{state: a.State, key: key, was: was[key], is: is[key]}
+			return &changedError{state: r.account.State, key: key, was: was[key], is: is[key]}
 		}
 	}
-	if !fresh || o.dryRun {
+	if !fresh || r.o.dryRun {
 		return nil
 	}
-	return ledger.PutSettings(is)
+	return r.ledger.PutSettings(is)
+}
+
+// A foreignError says that the Maildir is not the tree that the state was made with (R25).
+type foreignError struct{ state, maildir, marker string }
+
+func (e *foreignError) Error() string {
+	if e.marker == "" {
+		return fmt.Sprintf("%s is not the Maildir that the state was made with: its file .mailtwin is missing", e.maildir)
+	}
+	return fmt.Sprintf("%s is not the Maildir that the state was made with: its file .mailtwin is that of another state", e.maildir)
+}
+
+func (e *foreignError) hint() string {
+	return fmt.Sprintf("nothing was changed. Is the right disk mounted, and is maildir the right folder? If it holds the mail of this "+
+		"account, restored or copied, move %s away, and the next sync pairs it anew", show(e.state))
+}
+
+// settingMarked is there once the Maildir has a marker. A state of the first version has none.
+const settingMarked = "marked"
+
+// sameTree makes sure that the Maildir is the one that the state knows, and marks a new one.
+func (r *accountRun) sameTree(ctx context.Context, near *maildir.Tree) error {
+	marker, err := near.Marker()
+	if err != nil || marker == r.ledger.ID() {
+		return err
+	}
+	settings, err := r.ledger.Settings()
+	if err != nil {
+		return err
+	}
+	if settings[settingMarked] != "" && r.known > 0 && !r.o.allowDelete {
+		if marker == "" && isEmpty(ctx, near) {
+			return &syncer.BrakeError{Side: syncer.Near, Lost: r.known}
+		}
+		return &foreignError{state: r.account.State, maildir: r.account.Maildir, marker: marker}
+	}
+	if r.o.dryRun {
+		return nil
+	}
+	if err := near.Mark(r.ledger.ID()); err != nil {
+		return err
+	}
+	return r.ledger.PutSettings(map[string]string{settingMarked: "yes"})
+}
+
+// isEmpty tells whether a Maildir surely has no mailbox.
+func isEmpty(ctx context.Context, near *maildir.Tree) bool {
+	infos, err := near.Mailboxes(ctx)
+	return err == nil && len(infos) == 0
 }

@@ -66,11 +66,19 @@ func TestS31EveryWay(t *testing.T) {
 		words := foreign.Draw(t, "words")
 		for _, o := range []common{{}, {verbose: true}, {json: true}} {
 			env, stdout, stderr := testEnv(nil)
-			teller := env.teller(o, name, false)
+			teller := env.teller(o, name, false, env.progress(o))
 			teller.Phase("list")
 			teller.note(words)
 			teller.Problem(&mailbox.MessageError{Mailbox: mailbox.Name(name), ID: mailbox.ID(words), Err: errors.New(words)})
 			teller.finish(nil, fmt.Errorf("append: %s", words))
+			err := env.printStatus(o, &account{name: name, Maildir: words, State: words}, known{
+				twins:    []mailbox.Twin{{Name: mailbox.Name(name)}},
+				troubles: []mailbox.Trouble{{Mailbox: mailbox.Name(name), ID: mailbox.ID(words), Reason: words}},
+				runs:     []mailbox.Outcome{{Error: words, Status: 1}}, shelved: 1,
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
 			harmless(t, stdout.String())
 			harmless(t, stderr.String())
 			for line := range strings.Lines(stdout.String()) {

@@ -5,12 +5,17 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
 	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"mailtwin/mailbox"
+	"mailtwin/maildir"
 	"mailtwin/state"
 )
 
@@ -18,19 +23,24 @@ func statusCommand(env *environment) *cobra.Command {
 	o := &common{}
 	cmd := &cobra.Command{
 		Use:   "status [ACCOUNT...]",
-		Short: "Tell what is known of each account, without asking its server",
-		Long: `Status tells, for each mailbox, how many messages both sides have, how many wait, and when it
-was last seen in agreement. It reads the state file only, also while a sync is at work.
+		Short: "Tell what is known of the accounts, without asking the server",
+		Long: `Status tells when an account was last synced and what came of it, how many messages each mailbox
+has on both sides, what waits and why, and what the attic holds. It asks no server and changes
+nothing. A sync may be at work meanwhile.
 
-` + exitStatuses,
-		Example: "  mailtwin status\n  mailtwin status --json work",
-		RunE:    func(cmd *cobra.Command, args []string) error { return runStatus(cmd.Context(), *o, args, env) },
+Exit status:
+  0    it was told
+  1    the state cannot be read
+  64   the command line or the configuration is wrong`,
+		Example: `  mailtwin status
+  mailtwin status --json work`,
+		RunE: func(cmd *cobra.Command, args []string) error { return env.runStatus(cmd.Context(), *o, args) },
 	}
-	o.flags(cmd)
+	o.sourceFlags(cmd)
 	return cmd
 }
 
-func runStatus(ctx context.Context, o common, names []string, env *environment) error {
+func (env *environment) runStatus(ctx context.Context, o common, names []string) error {
 	c, err := env.loadConfig(o.config)
 	if err != nil {
 		return err
@@ -57,8 +67,13 @@ func runStatus(ctx context.Context, o common, names []string, env *environment) 
 
 // A known is what the ledger of an account knows.
 type known struct {
-	twins  []mailbox.Twin
-	writer int // the process that is syncing the account, 0 if none is
+	twins    []mailbox.Twin
+	troubles []mailbox.Trouble
+	runs     []mailbox.Outcome // the last one first
+	writer   int               // the process that is syncing the account, 0 if none is
+
+	shelved int   // messages in the attic
+	octets  int64 // that they take
 }
 
 // readKnown reads the ledger, or, while a sync has it, what that has put down so far.
@@ -71,8 +86,54 @@ func readKnown(ctx context.Context, a *account) (k known, err error) {
 		return known{}, err
 	}
 	defer func() { err = errors.Join(err, ledger.Close()) }()
-	twins, err := ledger.Mailboxes(ctx)
-	return known{twins, ledger.Writer()}, err
+	k.writer = ledger.Writer()
+	if k.twins, err = ledger.Mailboxes(ctx); err != nil {
+		return k, err
+	}
+	if k.troubles, err = ledger.Troubles(ctx); err != nil {
+		return k, err
+	}
+	if k.runs, err = ledger.Runs(ctx); err != nil {
+		return k, err
+	}
+	k.shelved, k.octets, err = maildir.Attic(a.attic())
+	return k, err
+}
+
+// last is the run that ended last.
+func (k known) last() (run mailbox.Outcome, ok bool) {
+	if len(k.runs) == 0 {
+		return run, false
+	}
+	return k.runs[0], true
+}
+
+// agreed is when both sides of a mailbox were last seen in agreement: when it was last looked into, or when a whole run
+// found that there was no need to.
+func (k known) agreed(t mailbox.Twin) time.Time {
+	for _, trouble := range k.troubles {
+		if trouble.Mailbox == t.Name {
+			return t.Synced
+		}
+	}
+	for _, run := range k.runs {
+		if run.Whole && !t.Synced.IsZero() && run.Began.After(t.Synced) {
+			return run.Began
+		}
+	}
+	return t.Synced
+}
+
+// waiting counts the messages of a mailbox that wait to be brought to the other side: those of the server, which the
+// ledger has, and those of the Maildir, which it knows only as troubles. A UID in a trouble is one of the former.
+func (k known) waiting(t mailbox.Twin) int {
+	n := t.Open
+	for _, trouble := range k.troubles {
+		if _, err := strconv.ParseUint(string(trouble.ID), 10, 32); err != nil && trouble.Mailbox == t.Name && trouble.ID != "" {
+			n++
+		}
+	}
+	return n
 }
 
 func (env *environment) printStatus(o common, a *account, k known) error {
@@ -81,57 +142,127 @@ func (env *environment) printStatus(o common, a *account, k known) error {
 	}
 	env.writing.Lock()
 	defer env.writing.Unlock()
-	if len(k.twins) == 0 && k.writer == 0 {
-		_, err := fmt.Fprintf(env.stdout, "%s: never synced; run mailtwin sync %s\n", show(a.name), show(a.name))
+	name := show(a.name)
+	_, ran := k.last()
+	if len(k.twins) == 0 && k.writer == 0 && !ran {
+		_, err := fmt.Fprintf(env.stdout, "%s: never synced; run mailtwin sync %s\n", name, name)
 		return err
 	}
-	fmt.Fprintf(env.stdout, "%s: %s\n", show(a.name), show(a.Maildir))
+	fmt.Fprintf(env.stdout, "%s: %s\n", name, show(a.Maildir))
+	fmt.Fprintf(env.stdout, "%s: state %s\n", name, show(a.State))
 	if k.writer != 0 {
-		fmt.Fprintf(env.stdout, "%s: a sync is at work, process %d\n", show(a.name), k.writer)
+		fmt.Fprintf(env.stdout, "%s: a sync is at work, process %d\n", name, k.writer)
 	}
+	env.printRun(name, k)
+	if k.shelved > 0 {
+		fmt.Fprintf(env.stdout, "%s: attic %s: %s, %s\n", name, show(a.attic()), plural(k.shelved, "message"), octetsFor(k.octets))
+	}
+	if err := env.printMailboxes(k); err != nil {
+		return err
+	}
+	return env.printTroubles(name, k)
+}
+
+// printRun tells of the last run, and since when none went well.
+func (env *environment) printRun(name string, k known) {
+	run, ok := k.last()
+	if !ok {
+		return
+	}
+	result := fmt.Sprintf("%d downloaded, %d uploaded, %d removed on the server, %d in the Maildir",
+		run.Downloaded, run.Uploaded, run.Removed[0], run.Removed[1])
+	switch {
+	case run.Error != "":
+		result = showLong(usersWords.Replace(run.Error))
+	case run.Left > 0:
+		result += fmt.Sprintf(", %d left behind", run.Left)
+	}
+	fmt.Fprintf(env.stdout, "%s: last run %s, exit status %d: %s\n", name, when(run.Ended), run.Status, result)
+	if run.Status == exitDone {
+		return
+	}
+	for _, good := range k.runs {
+		if good.Status == exitDone {
+			fmt.Fprintf(env.stdout, "%s: last run that went well %s\n", name, when(good.Ended))
+			return
+		}
+	}
+}
+
+func (env *environment) printMailboxes(k known) error {
 	w := tabwriter.NewWriter(env.stdout, 0, 0, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprint(w, "messages\twaiting\tlast in agreement\t mailbox\n")
-	pairs, open := 0, 0
+	pairs, waiting := 0, 0
 	for _, t := range k.twins {
 		pairs += t.Pairs - t.Open
-		open += t.Open
-		fmt.Fprintf(w, "%d\t%d\t%s\t %s\n", t.Pairs-t.Open, t.Open, when(t.Synced), show(string(t.Name)))
+		waiting += k.waiting(t)
+		fmt.Fprintf(w, "%d\t%d\t%s\t %s\n", t.Pairs-t.Open, k.waiting(t), when(k.agreed(t)), show(string(t.Name)))
 	}
-	fmt.Fprintf(w, "%d\t%d\t\t %d mailboxes\n", pairs, open, len(k.twins))
+	fmt.Fprintf(w, "%d\t%d\t\t %s\n", pairs, waiting, plural(len(k.twins), "mailbox"))
 	return w.Flush()
+}
+
+// shownAlike is how many troubles of one mailbox and one reason are shown one by one.
+const shownAlike = 5
+
+// printTroubles tells what waits, why, and until when.
+func (env *environment) printTroubles(name string, k known) error {
+	alike := map[string]int{}
+	for _, t := range k.troubles {
+		key := string(t.Mailbox) + "\x00" + t.Reason
+		if alike[key]++; alike[key] > shownAlike {
+			continue
+		}
+		what := show(string(t.Mailbox))
+		if t.ID != "" {
+			what += ", message " + show(string(t.ID))
+		}
+		next := "in the next run"
+		if t.Next.After(time.Now()) {
+			next = when(t.Next)
+		}
+		fmt.Fprintf(env.stdout, "%s: %s: %s\n", name, what, showLong(usersWords.Replace(t.Reason)))
+		fmt.Fprintf(env.stdout, "%s:   since %s, tried %s, again %s\n", name, when(t.Since), times(t.Tries), next)
+	}
+	for _, key := range slices.Sorted(maps.Keys(alike)) {
+		if more := alike[key] - shownAlike; more > 0 {
+			box, reason, _ := strings.Cut(key, "\x00")
+			fmt.Fprintf(env.stdout, "%s: %s, %d more: %s (--json lists them)\n", name, show(box), more, showLong(usersWords.Replace(reason)))
+		}
+	}
+	if len(k.troubles) > 0 {
+		_, err := fmt.Fprintf(env.stdout, "%s: to try everything now: mailtwin sync --retry %s\n", name, name)
+		return err
+	}
+	return nil
+}
+
+func times(n int) string {
+	switch n {
+	case 1:
+		return "once"
+	case 2:
+		return "twice"
+	}
+	return fmt.Sprintf("%d times", n)
+}
+
+// octetsFor is a number of octets for people.
+func octetsFor(octets int64) string {
+	for _, unit := range []struct {
+		octets int64
+		name   string
+	}{{1e9, "GB"}, {1e6, "MB"}, {1e3, "kB"}} {
+		if octets >= unit.octets {
+			return fmt.Sprintf("%.1f %s", float64(octets)/float64(unit.octets), unit.name)
+		}
+	}
+	return fmt.Sprintf("%d B", octets)
 }
 
 func when(t time.Time) string {
 	if t.IsZero() {
 		return "never"
 	}
-	return t.Format("2006-01-02 15:04:05")
-}
-
-func (env *environment) printStatusJSON(a *account, k known) error {
-	type entry struct {
-		Mailbox  string     `json:"mailbox"`
-		Messages int        `json:"messages"`
-		Waiting  int        `json:"waiting"`
-		Synced   *time.Time `json:"synced"`
-	}
-	out := struct {
-		Account   string  `json:"account"`
-		Maildir   string  `json:"maildir"`
-		Process   int     `json:"process,omitempty"`
-		Mailboxes []entry `json:"mailboxes"`
-	}{Account: a.name, Maildir: a.Maildir, Process: k.writer, Mailboxes: []entry{}}
-	for _, t := range k.twins {
-		e := entry{Mailbox: string(t.Name), Messages: t.Pairs - t.Open, Waiting: t.Open}
-		if !t.Synced.IsZero() {
-			e.Synced = &t.Synced
-		}
-		out.Mailboxes = append(out.Mailboxes, e)
-	}
-	line, err := jsonLine(out)
-	if err != nil {
-		return err
-	}
-	env.print("%s", line)
-	return nil
+	return t.Local().Format("2006-01-02 15:04:05")
 }

@@ -4,17 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
-	"path/filepath"
+	"sync"
 
 	"github.com/spf13/cobra"
 
 	"mailtwin/imap"
 	"mailtwin/imap/wire"
 	"mailtwin/mailbox"
-	"mailtwin/maildir"
-	"mailtwin/state"
 	"mailtwin/syncer"
 )
 
@@ -22,6 +19,7 @@ type syncOptions struct {
 	common
 	dryRun      bool
 	allowDelete bool
+	retry       bool
 	mailboxes   []string
 	debugIMAP   string
 }
@@ -32,8 +30,8 @@ func syncCommand(env *environment) *cobra.Command {
 		Use:   "sync [ACCOUNT...]",
 		Short: "Bring server and Maildir in agreement, both ways",
 		Long: `Sync brings an account and its Maildir in agreement: new mail, flags, moves, removals and
-mailboxes travel both ways. Without an account it takes all that the configuration has, one after
-the other. It may be stopped at any moment; the next run goes on where this one was.
+mailboxes travel both ways. Without an account it takes all that the configuration has, side by side.
+It may be stopped at any moment; the next run goes on where this one was.
 
 ` + exitStatuses,
 		Example: `  mailtwin sync                  # all accounts
@@ -45,13 +43,14 @@ the other. It may be stopped at any moment; the next run goes on where this one 
 	f := cmd.Flags()
 	f.BoolVarP(&o.dryRun, "dry-run", "n", false, "tell what would be done, and change nothing")
 	f.BoolVar(&o.allowDelete, "allow-delete", false, "let removals pass that look like an accident")
+	f.BoolVar(&o.retry, "retry", false, "try now what was refused before, instead of when its time comes")
 	f.StringArrayVarP(&o.mailboxes, "mailbox", "m", nil, "only these mailboxes: a `pattern` as in the configuration; may be given again")
 	f.StringVar(&o.debugIMAP, "debug-imap", "", "write what goes over the wire to this `file`, without passwords")
 	return cmd
 }
 
-// runSync syncs the accounts that are named. One that fails does not keep the others from being synced; the exit status
-// is that of the first that failed.
+// runSync syncs the accounts that are named, side by side. One that fails does not keep the others from being synced;
+// the exit status is that of the first of them that failed.
 func runSync(ctx context.Context, o syncOptions, names []string, env *environment) (err error) {
 	if err := mailbox.Patterns(o.mailboxes).Check(); err != nil {
 		return &usageError{fmt.Errorf("--mailbox: %w", err)}
@@ -69,17 +68,20 @@ func runSync(ctx context.Context, o syncOptions, names []string, env *environmen
 		return err
 	}
 	defer func() { err = errors.Join(err, closeTrace()) }()
-	var first error
-	for _, a := range accounts {
-		err := env.syncAccount(ctx, o, a, trace)
-		if err != nil && first == nil {
-			first = &reported{err}
-		}
-		if ctx.Err() != nil {
-			break
+	bar := env.progress(o.common)
+	defer bar.stop()
+	failed := make([]error, len(accounts))
+	var wg sync.WaitGroup
+	for i, a := range accounts {
+		wg.Go(func() { failed[i] = env.syncAccount(ctx, o, a, trace, env.teller(o.common, a.name, o.dryRun, bar)) })
+	}
+	wg.Wait()
+	for _, err := range failed {
+		if err != nil {
+			return &reported{err}
 		}
 	}
-	return first
+	return nil
 }
 
 // openTrace opens the file of --debug-imap, which is nobody else's business.
@@ -96,29 +98,26 @@ func openTrace(path string) (*wire.TraceWriter, func() error, error) {
 }
 
 // syncAccount syncs one account and tells the user how it went.
-func (env *environment) syncAccount(ctx context.Context, o syncOptions, a *account, trace *wire.TraceWriter) error {
-	t := env.teller(o.common, a.name, o.dryRun)
-	report, err := env.sync(ctx, o, a, trace, t)
-	var cause stopped
-	if err != nil && errors.As(context.Cause(ctx), &cause) {
-		err = cause
-	}
-	if err == nil && report.Looked == 0 {
-		err = &usageError{errors.New("no mailbox has such a name; see mailboxes in the configuration, and --mailbox")}
-	}
+func (env *environment) syncAccount(ctx context.Context, o syncOptions, a *account, trace *wire.TraceWriter, t *teller) error {
+	r := &accountRun{env: env, o: o, account: a, trace: trace, teller: t}
+	report, err := r.run(ctx)
+	err = stoppedBy(ctx, err)
 	t.finish(report, err)
 	if err == nil {
-		err = leftBehind(report.Problems)
+		err = leftBehind(report)
 	}
 	return err
 }
 
-// leftBehind sums up the problems of a run that went to its end. If all of them may pass by themselves, so may it.
-func leftBehind(problems []error) error {
-	if len(problems) == 0 {
+// leftBehind sums up what a run that went to its end left behind. If all of it may pass by itself, so may the run.
+func leftBehind(report *syncer.Report) error {
+	switch {
+	case len(report.Waiting) > 0:
+		return errProblems
+	case len(report.Problems) == 0:
 		return nil
 	}
-	for _, problem := range problems {
+	for _, problem := range report.Problems {
 		if !errors.Is(problem, mailbox.ErrTemporary) {
 			return errProblems
 		}
@@ -126,72 +125,9 @@ func leftBehind(problems []error) error {
 	return fmt.Errorf("%w: %w", errProblems, mailbox.ErrTemporary)
 }
 
-func (env *environment) sync(
-	ctx context.Context, o syncOptions, a *account, trace *wire.TraceWriter, t *teller,
-) (report *syncer.Report, err error) {
-	scratch := ""
-	if o.dryRun {
-		if scratch, err = os.MkdirTemp("", "mailtwin-dry-run-"); err != nil {
-			return nil, err
-		}
-		defer func() { err = errors.Join(err, os.RemoveAll(scratch)) }()
-	}
-	ledger, err := state.Open(ctx, stage(a.State, scratch), state.Options{})
-	if err != nil {
-		return nil, err
-	}
-	defer func() { err = errors.Join(err, ledger.Close()) }()
-	if err := sameSettings(ledger, a, o); err != nil {
-		return nil, err
-	}
-	near, err := openNear(ctx, a, ledger, scratch)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { err = errors.Join(err, near.Close()) }()
-	far, err := imap.Open(ctx, env.imapOptions(a, trace, t))
-	if err != nil {
-		return nil, err
-	}
-	defer func() { err = errors.Join(err, far.Close()) }()
-	return syncer.Run(ctx, farSide{far}, nearSide{near}, ledger, syncer.Options{
-		DryRun: o.dryRun, AllowDelete: o.allowDelete, Mailboxes: chosen(a.Mailboxes, o.mailboxes), MaxDelete: a.most, DeleteRemote: syncer.Removal(a.DeleteRemote), Events: t,
-	})
-}
-
 // chosen tells of a mailbox whether the configuration and the command line both want it.
 func chosen(configured, asked mailbox.Patterns) func(mailbox.Name) bool {
 	return func(name mailbox.Name) bool { return configured.Match(name) && asked.Match(name) }
-}
-
-// stage names a place in the scratch directory for what is not there yet and may not be made, because this is a dry
-// run. Without a scratch directory it is the path itself.
-func stage(path, scratch string) string {
-	if scratch == "" {
-		return path
-	}
-	if _, err := os.Lstat(path); !errors.Is(err, fs.ErrNotExist) {
-		return path
-	}
-	return filepath.Join(scratch, filepath.Base(path))
-}
-
-// openNear opens the Maildir, and makes it on the first run only: one that was there and is gone is more likely a disk
-// that is not mounted.
-func openNear(ctx context.Context, a *account, ledger *state.DB, scratch string) (*maildir.Tree, error) {
-	twins, err := ledger.Mailboxes(ctx)
-	if err != nil {
-		return nil, err
-	}
-	options := maildir.Options{Root: a.Maildir, Source: a.User + "@" + a.Host}
-	if len(twins) == 0 {
-		options.Root, options.Create = stage(a.Maildir, scratch), true
-	}
-	near, err := maildir.Open(options)
-	if len(twins) > 0 && errors.Is(err, fs.ErrNotExist) {
-		return nil, &syncer.BrakeError{Side: syncer.Near, Err: err}
-	}
-	return near, err
 }
 
 func (env *environment) imapOptions(a *account, trace *wire.TraceWriter, t *teller) imap.Options {

@@ -3,37 +3,40 @@ package main
 import (
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"sync"
 	"time"
-
-	"github.com/schollz/progressbar/v3"
 
 	"mailtwin/mailbox"
 	"mailtwin/syncer"
 )
 
-// A teller tells the user how a run goes: with a bar on a terminal, as JSON, or, from cron, only what went wrong. It
-// implements syncer.Events.
+// A teller tells the user how the run of one account goes: with a bar on a terminal, as JSON, or, from cron, only what
+// went wrong. It implements syncer.Events.
 type teller struct {
 	env     *environment
 	o       common
 	account string
 	dryRun  bool
 	began   time.Time
+	bar     *progress
 
-	mu       sync.Mutex
-	bar      *progressbar.ProgressBar
-	messages int
-	planned  int
-	octets   int64 // planned
-	done     int64 // octets of them
+	mu    sync.Mutex
+	alike map[string]int // problems of one mailbox and one reason
+	hints map[string]bool
 }
 
 var _ syncer.Events = (*teller)(nil)
 
-func (env *environment) teller(o common, account string, dryRun bool) *teller {
-	return &teller{env: env, o: o, account: account, dryRun: dryRun, began: time.Now()}
+func (env *environment) teller(o common, account string, dryRun bool, bar *progress) *teller {
+	return &teller{env: env, o: o, account: account, dryRun: dryRun, began: time.Now(), bar: bar, alike: map[string]int{}, hints: map[string]bool{}}
+}
+
+// progress is the bar of a run, shown on a terminal.
+func (env *environment) progress(o common) *progress {
+	return &progress{env: env, shown: env.terminal && !o.quiet && !o.json}
 }
 
 // loud tells whether results are printed for a person.
@@ -65,51 +68,45 @@ func (t *teller) Phase(name string) {
 // Planned tells how much is to be transferred.
 func (t *teller) Planned(messages int, octets int64) {
 	t.event("planned", map[string]any{"messages": messages, "bytes": octets})
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.planned += messages
-	t.octets += octets
-	if !t.env.terminal || t.o.quiet || t.o.json {
-		return
-	}
-	if t.bar == nil {
-		t.bar = progressbar.NewOptions64(t.octets,
-			progressbar.OptionSetWriter(t.env.stderr), progressbar.OptionSetDescription(t.description()),
-			progressbar.OptionShowBytes(true), progressbar.OptionShowCount(), progressbar.OptionSetPredictTime(true),
-			progressbar.OptionThrottle(100*time.Millisecond), progressbar.OptionFullWidth())
-	}
-	t.bar.ChangeMax64(t.octets)
-	t.bar.Describe(t.description())
-}
-
-// description is what stands before the bar. t.mu is held.
-func (t *teller) description() string {
-	return fmt.Sprintf("%s: %d of %d messages", show(t.account), t.messages, t.planned)
+	t.bar.plan(t.account, messages, octets)
 }
 
 // Transferred tells that so much more is done.
-func (t *teller) Transferred(messages int, octets int64) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.messages += messages
-	if t.bar == nil {
+func (t *teller) Transferred(messages int, octets int64) { t.bar.add(messages, octets) }
+
+// Problem tells of something that was left behind, at once. Of many that are alike, a few are enough for a person.
+func (t *teller) Problem(err error) {
+	t.event("problem", problemFields(err))
+	if t.o.json {
 		return
 	}
-	if messages > 0 {
-		t.bar.Describe(t.description())
-	}
-	octets = min(octets, t.octets-t.done) // a size may have been announced wrongly, which the bar does not forgive
-	t.done += octets
-	if t.done < t.octets { // a full bar takes itself away, and cannot come back when more is planned
-		_ = t.bar.Add64(octets) // it only draws
+	t.mu.Lock()
+	key := alikeKey(err)
+	t.alike[key]++
+	many := t.alike[key] > shownAlike
+	t.mu.Unlock()
+	if !many || t.o.verbose {
+		t.complain(err)
 	}
 }
 
-// Problem tells of something that was left behind, at once.
-func (t *teller) Problem(err error) {
-	t.event("problem", problemFields(err))
-	if !t.o.json {
-		t.complain(err)
+// alikeKey is the mailbox and the reason of a problem with one message; other problems are each of their own.
+func alikeKey(err error) string {
+	var message *mailbox.MessageError
+	if !errors.As(err, &message) {
+		return err.Error()
+	}
+	return fmt.Sprintf("mailbox %q: %v", string(message.Mailbox), message.Err)
+}
+
+// more tells how many problems were not told one by one.
+func (t *teller) more() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, key := range slices.Sorted(maps.Keys(t.alike)) {
+		if n := t.alike[key] - shownAlike; n > 0 && !t.o.verbose {
+			t.env.complain(t.account, fmt.Errorf("%s: and %d more messages; mailtwin status lists them", key, n))
+		}
 	}
 }
 
@@ -121,14 +118,18 @@ func (t *teller) note(text string) {
 	}
 }
 
-// complain writes to where the bar is, which is drawn again as it goes on.
+// complain writes to where the bar is. A hint is given once.
 func (t *teller) complain(err error) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if t.bar != nil {
-		_ = t.bar.Clear() // it only draws
-	}
-	t.env.complain(t.account, err)
+	t.bar.aside(func() {
+		hint := hintFor(err)
+		t.env.say(t.account, err)
+		t.mu.Lock()
+		defer t.mu.Unlock()
+		if !t.hints[hint] {
+			t.hints[hint] = true
+			t.env.hint(hint)
+		}
+	})
 }
 
 func problemFields(err error) map[string]any {
@@ -146,7 +147,6 @@ func problemFields(err error) map[string]any {
 
 // finish tells what came of the run.
 func (t *teller) finish(report *syncer.Report, err error) {
-	t.stopBar()
 	if report == nil {
 		report = &syncer.Report{}
 	}
@@ -154,22 +154,15 @@ func (t *teller) finish(report *syncer.Report, err error) {
 		t.finishJSON(report, err)
 		return
 	}
-	if t.loud() {
-		t.lines(report, err)
-	}
-	if err != nil {
-		t.env.complain(t.account, err)
-	}
-}
-
-// stopBar takes the bar away.
-func (t *teller) stopBar() {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if t.bar != nil {
-		_ = errors.Join(t.bar.Clear(), t.bar.Exit()) // they only draw
-		t.bar = nil
-	}
+	t.bar.aside(func() {
+		t.more()
+		if t.loud() {
+			t.lines(report, err)
+		}
+		if err != nil {
+			t.env.complain(t.account, err)
+		}
+	})
 }
 
 func (t *teller) lines(report *syncer.Report, err error) {
@@ -178,18 +171,41 @@ func (t *teller) lines(report *syncer.Report, err error) {
 			t.env.print("%s: %s: %s", show(t.account), show(string(c.Mailbox)), words)
 		}
 	}
-	took := time.Since(t.began).Round(10 * time.Millisecond)
-	switch {
-	case err != nil:
-	case t.dryRun && report.Idle():
-		t.env.print("%s: nothing to do", show(t.account))
-	case t.dryRun:
-		t.env.print("%s: dry run, nothing was changed", show(t.account))
-	case len(report.Problems) > 0:
-		t.env.print("%s: done but for %s, in %s", show(t.account), plural(len(report.Problems), "problem"), took)
-	default:
-		t.env.print("%s: up to date, in %s", show(t.account), took)
+	if end := t.end(report, err); end != "" {
+		t.env.print("%s: %s", show(t.account), end)
 	}
+}
+
+// end sums a run up; an error that ended it early speaks for itself.
+func (t *teller) end(report *syncer.Report, err error) string {
+	took := time.Since(t.began).Round(10 * time.Millisecond)
+	var but []string
+	if brake := heldBack(err); brake {
+		but = append(but, "what was held back")
+	} else if err != nil {
+		return ""
+	}
+	if n := len(report.Problems); n > 0 {
+		but = append(but, plural(n, "problem"))
+	}
+	if n := len(report.Waiting); n > 0 {
+		but = append(but, plural(n, "message")+" to be tried again later (see mailtwin status)")
+	}
+	switch {
+	case t.dryRun && report.Idle() && err == nil:
+		return "nothing to do"
+	case t.dryRun:
+		return "dry run, nothing was changed"
+	case len(but) > 0:
+		return fmt.Sprintf("done but for %s, in %s", strings.Join(but, " and "), took)
+	}
+	return fmt.Sprintf("up to date, in %s", took)
+}
+
+// heldBack tells whether a run did everything but some removals.
+func heldBack(err error) bool {
+	var brake *syncer.BrakeError
+	return errors.As(err, &brake) && brake.Of > 0
 }
 
 // words says what happened in one mailbox, or what would.
@@ -205,7 +221,7 @@ func (t *teller) words(c syncer.Counts) string {
 		}
 	}
 	if c.Renamed != "" {
-		parts = append(parts, "renamed from "+show(string(c.Renamed)))
+		parts = append(parts, t.tense("renamed from ", "to be renamed from ")+show(string(c.Renamed)))
 	}
 	for side, where := range sideNames {
 		if c.Created[side] {
@@ -219,14 +235,26 @@ func (t *teller) words(c syncer.Counts) string {
 		say(c.Copied[side], "copied "+where, "copy "+where)
 		say(c.Moved[side], "moved here "+where, "move here "+where)
 		say(c.Flagged[side], "flagged "+where, "flag "+where)
-		say(c.Removed[side], "removed "+where, "remove "+where)
 	}
+	say(c.Trashed, "moved to the Trash on the server", "move to the Trash on the server")
+	say(c.Kept, "removed in the Maildir, kept on the server", "keep on the server, removed in the Maildir")
+	say(c.Marked, "marked as deleted on the server", "mark as deleted on the server")
+	say(c.Removed[syncer.Far]-c.Trashed-c.Kept-c.Marked, "removed on the server", "remove on the server")
+	say(c.Removed[syncer.Near], "removed in the Maildir", "remove in the Maildir")
 	for side, where := range sideNames {
 		if c.Deleted[side] {
-			parts = append(parts, "mailbox removed "+where)
+			parts = append(parts, t.tense("mailbox removed ", "mailbox to be removed ")+where)
 		}
 	}
 	return strings.Join(parts, ", ")
+}
+
+// tense chooses between what was done and what would be.
+func (t *teller) tense(done, todo string) string {
+	if t.dryRun {
+		return todo
+	}
+	return done
 }
 
 // sideNames are the user's words, by syncer.Side.
@@ -240,6 +268,7 @@ func (t *teller) finishJSON(report *syncer.Report, err error) {
 		t.event("mailbox", map[string]any{
 			"mailbox": string(c.Mailbox), "downloaded": c.Downloaded, "uploaded": c.Uploaded, "adopted": c.Adopted,
 			"copied": bySide(c.Copied), "moved": bySide(c.Moved), "flagged": bySide(c.Flagged), "removed": bySide(c.Removed),
+			"trashed": c.Trashed,
 			"created": bySide(c.Created), "deleted": bySide(c.Deleted), "renamed_from": string(c.Renamed),
 		})
 	}
@@ -247,12 +276,13 @@ func (t *teller) finishJSON(report *syncer.Report, err error) {
 	fields := map[string]any{
 		"downloaded": total.Downloaded, "downloaded_bytes": total.DownloadedSize, "uploaded": total.Uploaded,
 		"uploaded_bytes": total.UploadedSize, "adopted": total.Adopted, "copied": bySide(total.Copied), "moved": bySide(total.Moved),
-		"flagged": bySide(total.Flagged), "removed": bySide(total.Removed), "problems": len(report.Problems),
+		"flagged": bySide(total.Flagged), "removed": bySide(total.Removed), "trashed": total.Trashed, "problems": len(report.Problems), "waiting": len(report.Waiting),
 		"dry_run": t.dryRun, "seconds": time.Since(t.began).Seconds(),
 	}
+	t.brakes(err)
 	fields["exit_status"] = exitStatus(err)
 	if err == nil {
-		fields["exit_status"] = exitStatus(leftBehind(report.Problems))
+		fields["exit_status"] = exitStatus(leftBehind(report))
 	}
 	if err != nil {
 		fields["error"] = usersWords.Replace(err.Error())
@@ -263,6 +293,19 @@ func (t *teller) finishJSON(report *syncer.Report, err error) {
 	t.event("summary", fields)
 }
 
+// brakes tells programs what was held back.
+func (t *teller) brakes(err error) {
+	for _, e := range each(err) {
+		var brake *syncer.BrakeError
+		if errors.As(e, &brake) {
+			t.event("brake", map[string]any{
+				"side": [2]string{"server", "maildir"}[brake.Side], "mailbox": string(brake.Mailbox), "lost": brake.Lost,
+				"of": brake.Of, "earlier": brake.Earlier, "flags": brake.Flags, "error": usersWords.Replace(brake.Error()),
+			})
+		}
+	}
+}
+
 func bySide[T any](values [2]T) map[string]T {
 	return map[string]T{"server": values[syncer.Far], "maildir": values[syncer.Near]}
 }
@@ -270,6 +313,9 @@ func bySide[T any](values [2]T) map[string]T {
 func plural(n int, noun string) string {
 	if n == 1 {
 		return "1 " + noun
+	}
+	if strings.HasSuffix(noun, "x") {
+		noun += "e"
 	}
 	return fmt.Sprintf("%d %ss", n, noun)
 }

@@ -98,7 +98,13 @@ func (l *link) forward(r *bufio.Reader, line []byte) error {
 	}
 	if missing := l.opts.Profile.refuses(verb, args); missing != "" {
 		l.proxy.note(verb, line, true)
-		return l.refuse(r, line, tag, verb+": no "+missing+" here")
+		return l.refuse(r, line, tag, "BAD "+verb+": no "+missing+" here")
+	}
+	if l.opts.Refuse != nil {
+		if answer := l.opts.Refuse(verb, string(bytes.TrimRight(line, "\r\n"))); answer != "" {
+			l.proxy.note(verb, line, true)
+			return l.refuse(r, line, tag, answer)
+		}
 	}
 	l.proxy.note(verb, line, false)
 	if verb == "ENABLE" {
@@ -134,12 +140,12 @@ func (l *link) passLiteral(r *bufio.Reader, w *pipe, size int64) error {
 	return err
 }
 
-// refuse answers BAD, in its turn among the answers: the server gets a NOOP in the place of the command.
+// refuse answers for the server, in its turn among the answers: the server gets a NOOP in the place of the command.
 func (l *link) refuse(r *bufio.Reader, line []byte, tag, reason string) error {
 	for {
 		size, waits, more := literalAt(line)
 		if !more || waits {
-			break // a client that waits for leave to send a literal gets BAD instead
+			break // a client that waits for leave to send a literal gets the answer instead
 		}
 		if _, err := r.Discard(int(size)); err != nil {
 			return err
@@ -193,7 +199,7 @@ func (l *link) judge(line []byte) ([]byte, error) {
 	}
 	if reason, found := l.refused[tag]; found {
 		delete(l.refused, tag)
-		return []byte(tag + " BAD " + reason + "\r\n"), nil
+		return []byte(tag + " " + reason + "\r\n"), nil
 	}
 	if len(l.lost) > 0 {
 		return nil, nil

@@ -21,6 +21,9 @@ type ProxyOptions struct {
 	// Lose, if not nil, is asked for each command, as Stats.Commands counts it: true lets the server do it, and cuts
 	// the line in place of the answer. It may be called from several goroutines.
 	Lose func(verb string) bool
+	// Refuse, if not nil, is asked for each command, with its first line. What it returns, unless that is empty, is
+	// answered in the place of the server: "NO [OVERQUOTA] full". It may be called from several goroutines.
+	Refuse func(verb, line string) string
 }
 
 // Cut says after how many octets a line is cut in each direction; 0 is never.
@@ -33,7 +36,7 @@ type Stats struct {
 	Connections int
 	RoundTrips  int            // how often a client sent something after something that it had been waiting for
 	Commands    map[string]int // by verb in upper case: "SELECT", "UID FETCH"; without those that were refused
-	Refused     map[string]int // what was answered with BAD for want of a capability, by verb
+	Refused     map[string]int // what was refused in the place of the server, by verb
 	Cuts        int            // of lines, by Cut or Lose
 	ToServer    int64          // octets
 	ToClient    int64          // octets

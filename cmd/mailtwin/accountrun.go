@@ -1,0 +1,153 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"mailtwin/imap"
+	"mailtwin/imap/wire"
+	"mailtwin/mailbox"
+	"mailtwin/maildir"
+	"mailtwin/state"
+	"mailtwin/syncer"
+)
+
+// An accountRun is one run of one account.
+type accountRun struct {
+	env     *environment
+	o       syncOptions
+	account *account
+	trace   *wire.TraceWriter
+	teller  *teller
+
+	scratch string // a directory for what a dry run must not make in its place
+	ledger  *state.DB
+	known   int // how many messages the ledger has
+}
+
+// run opens what the engine needs and lets it run.
+func (r *accountRun) run(ctx context.Context) (report *syncer.Report, err error) {
+	if r.o.dryRun {
+		if r.scratch, err = os.MkdirTemp("", "mailtwin-dry-run-"); err != nil {
+			return nil, err
+		}
+		defer func() { err = errors.Join(err, os.RemoveAll(r.scratch)) }()
+	}
+	r.ledger, err = state.Open(ctx, r.stage(r.account.State), state.Options{})
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, r.ledger.Close()) }()
+	began := time.Now()
+	report, err = r.sync(ctx)
+	err = stoppedBy(ctx, err)
+	if err == nil && report.Looked == 0 {
+		err = &usageError{errors.New("no mailbox has such a name; see mailboxes in the configuration, and --mailbox")}
+	}
+	if r.o.dryRun {
+		return report, err
+	}
+	return report, errors.Join(err, r.record(began, report, err), r.clearAttic(began))
+}
+
+// stoppedBy returns the signal instead of the error that it led to.
+func stoppedBy(ctx context.Context, err error) error {
+	var cause stopped
+	if err != nil && errors.As(context.Cause(ctx), &cause) {
+		return cause
+	}
+	return err
+}
+
+func (r *accountRun) sync(ctx context.Context) (report *syncer.Report, err error) {
+	twins, err := r.ledger.Mailboxes(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, t := range twins {
+		r.known += t.Pairs
+	}
+	if err := r.sameSettings(); err != nil {
+		return nil, err
+	}
+	near, err := r.openNear(len(twins) == 0)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, near.Close()) }()
+	if err := r.sameTree(ctx, near); err != nil {
+		return nil, err
+	}
+	far, err := imap.Open(ctx, r.env.imapOptions(r.account, r.trace, r.teller))
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, far.Close()) }()
+	return syncer.Run(ctx, farSide{far}, nearSide{near}, r.ledger, syncer.Options{
+		DryRun: r.o.dryRun, AllowDelete: r.o.allowDelete, Retry: r.o.retry, MaxDelete: r.account.most,
+		Mailboxes:    chosen(r.account.Mailboxes, r.o.mailboxes),
+		DeleteRemote: syncer.Removal(r.account.DeleteRemote), Events: r.teller,
+	})
+}
+
+// stage names a place in the scratch directory for what is not there yet and may not be made, because this is a dry
+// run. Otherwise it is the path itself.
+func (r *accountRun) stage(path string) string {
+	if r.scratch == "" {
+		return path
+	}
+	if _, err := os.Lstat(path); !errors.Is(err, fs.ErrNotExist) {
+		return path
+	}
+	return filepath.Join(r.scratch, filepath.Base(path))
+}
+
+// openNear opens the Maildir, and makes it on the first run only: one that was there and is gone is more likely a disk
+// that is not mounted.
+func (r *accountRun) openNear(first bool) (*maildir.Tree, error) {
+	options := maildir.Options{
+		Root: r.account.Maildir, Source: r.account.User + "@" + r.account.Host, Create: first || r.o.allowDelete,
+	}
+	if r.account.keep > 0 {
+		options.Attic = r.account.attic()
+	}
+	if options.Create {
+		options.Root = r.stage(r.account.Maildir)
+	}
+	near, err := maildir.Open(options)
+	if !first && errors.Is(err, fs.ErrNotExist) {
+		return nil, &syncer.BrakeError{Side: syncer.Near, Err: err}
+	}
+	return near, err
+}
+
+// record puts down what became of the run, for mailtwin status.
+func (r *accountRun) record(began time.Time, report *syncer.Report, err error) error {
+	outcome := mailbox.Outcome{Began: began, Ended: time.Now(), Status: exitStatus(err)}
+	if err != nil {
+		outcome.Error = strings.TrimSpace(err.Error())
+	}
+	if report != nil {
+		total := report.Total()
+		outcome.Downloaded, outcome.Uploaded, outcome.Removed = total.Downloaded, total.Uploaded, total.Removed
+		outcome.Left = len(report.Problems) + len(report.Waiting)
+		if err == nil {
+			outcome.Status = exitStatus(leftBehind(report))
+			outcome.Whole = len(r.o.mailboxes) == 0
+		}
+	}
+	return r.ledger.PutRun(outcome)
+}
+
+// clearAttic lets go of what has been in the attic for long enough.
+func (r *accountRun) clearAttic(now time.Time) error {
+	return maildir.ClearAttic(r.account.attic(), now.AddDate(0, 0, -r.account.keep))
+}
+
+// attic is the directory, beside the state, that keeps what a sync removed in the Maildir.
+func (a *account) attic() string { return strings.TrimSuffix(a.State, ".db") + ".attic" }
