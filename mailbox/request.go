@@ -61,6 +61,8 @@ var (
 	ErrNotEmpty = errors.New("mailbox is not empty")
 	// ErrCannotLink means that two places cannot share one copy of a message.
 	ErrCannotLink = errors.New("cannot link")
+	// ErrHalf means that a part of a mailbox is missing, as after an accident: its messages may have been in it.
+	ErrHalf = errors.New("a part of it is missing")
 	// ErrNoMailbox means that a mailbox does not exist.
 	ErrNoMailbox = errors.New("no such mailbox")
 	// ErrUIDValidity means that a mailbox started anew, so that nothing known about its IDs still holds.

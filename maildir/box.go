@@ -28,9 +28,19 @@ func (t *Tree) open(name mailbox.Name) (*box, error) {
 	b := &box{dir: d, name: name}
 	if err := b.enterParts(); err != nil {
 		b.close()
-		return nil, &mailbox.MailboxError{Mailbox: name, Err: fmt.Errorf("not a whole Maildir: %w", err)}
+		if errors.Is(err, fs.ErrNotExist) {
+			err = d.half(err)
+		}
+		return nil, &mailbox.MailboxError{Mailbox: name, Err: err}
 	}
 	return b, nil
+}
+
+var errHalf = errors.New("cur or new is not there")
+
+// half is the error of a directory that has only some of the parts of a Maildir.
+func (d *dir) half(err error) error {
+	return fmt.Errorf("%s is not a whole Maildir: %w: %w", d.Name(), mailbox.ErrHalf, err)
 }
 
 func (b *box) enterParts() (err error) {

@@ -241,7 +241,7 @@ func (l *listing) mark(d *dir) string {
 }
 
 // Vanished tells whether a mailbox is certainly gone: the directory above it can be read, and its own is not there, or
-// is there only for the mailboxes below it. One whose directory just lacks cur or new is not gone.
+// is there only for the mailboxes below it. One whose directory just lacks cur or new is not gone, but mailbox.ErrHalf.
 func (t *Tree) Vanished(ctx context.Context, name mailbox.Name) (bool, error) {
 	if err := t.check(); err != nil {
 		return false, err
@@ -268,13 +268,26 @@ func (t *Tree) onlyAbove(ctx context.Context, path []string) (bool, error) {
 		return false, err
 	}
 	defer d.Close() //nolint:errcheck // it was only read
-	for _, name := range []string{"cur", "new", "tmp"} {
-		if _, err := d.lstat(name); !errors.Is(err, fs.ErrNotExist) {
+	there := map[string]bool{}
+	for _, name := range parts {
+		_, err := d.lstat(name)
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return false, err
 		}
+		there[name] = err == nil
+	}
+	switch {
+	case there["cur"] && there["new"]:
+		return false, nil
+	case there["cur"] || there["new"] || there["tmp"]:
+		return false, d.half(errHalf)
 	}
 	l := &listing{ctx: ctx, tree: t, clocks: map[uint64]time.Time{}, paths: map[mailbox.Name][]string{}}
-	return l.descend(d, path, path)
+	only, err := l.descend(d, path, path)
+	if err == nil && !only {
+		err = d.half(errHalf)
+	}
+	return only, err
 }
 
 // absent makes sure, by asking for each name that a level may have, that there is nothing: no link and no file either.

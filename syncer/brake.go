@@ -26,6 +26,8 @@ func (e *BrakeError) Error() string {
 	switch {
 	case e.Err != nil:
 		return fmt.Sprintf("the %s side cannot be read although messages are known there: %v", e.Side, e.Err)
+	case e.Flags && e.Mailbox == "":
+		return fmt.Sprintf("%d of %d messages of the account lost flags on the %s side", e.Lost, e.Of, e.Side)
 	case e.Flags:
 		return fmt.Sprintf("%d of %d messages of mailbox %q lost flags on the %s side", e.Lost, e.Of, string(e.Mailbox), e.Side)
 	case e.Of > 0 && e.Mailbox == "" && e.Earlier > 0:
@@ -125,34 +127,55 @@ func (v *view) paired() int {
 // large tells whether n messages are more of so many than may lose something.
 func (r *run) large(n, of int) bool { return n > smallRemoval && n*100 > of*r.opts.MaxDelete }
 
-// restoreFlags finds the mailboxes of which too many messages lost flags on one side (R23): mail that was copied over a
-// file system that knows no ":" in names, say. There the loss is not taken for anybody's wish, and seen again by the
-// next run.
-func (r *run) restoreFlags(jobs []*job) error {
+// restoreFlags finds the mailboxes, or the account, of which too many messages lost flags on one side (R23): mail that
+// was copied over a file system that knows no ":" in names, say. There the loss is not taken for anybody's wish, and
+// seen again by the next run.
+func (r *run) restoreFlags(v *view, jobs []*job) error {
 	if r.opts.AllowDelete {
 		return nil
 	}
 	var all []error
-	for _, j := range jobs {
-		for _, side := range []Side{Near, Far} {
-			var poorer []int
-			for i, c := range j.delta.Pairs {
-				if !c.Gone[Far] && !c.Gone[Near] && !c.Pair.Flags.Minus(c.Flags[side]).Empty() {
-					poorer = append(poorer, i)
-				}
-			}
-			if !r.large(len(poorer), j.paired) {
+	for _, side := range []Side{Near, Far} {
+		poorer, sum := make([][]int, len(jobs)), 0
+		for i, j := range jobs {
+			poorer[i] = j.poorer(side)
+			sum += len(poorer[i])
+		}
+		account := r.large(sum, v.paired())
+		if account {
+			all = append(all, &BrakeError{Side: side, Lost: sum, Of: v.paired(), Flags: true})
+		}
+		for i, j := range jobs {
+			if !account && !r.large(len(poorer[i]), j.paired) {
 				continue
 			}
-			for _, i := range poorer {
-				c := &j.delta.Pairs[i]
-				c.Flags[side] = c.Flags[side].Union(c.Pair.Flags)
+			j.restore(side, poorer[i])
+			if !account {
+				all = append(all, &BrakeError{Side: side, Mailbox: j.name, Lost: len(poorer[i]), Of: j.paired, Flags: true})
 			}
-			j.dirty[side] = true
-			all = append(all, &BrakeError{Side: side, Mailbox: j.name, Lost: len(poorer), Of: j.paired, Flags: true})
 		}
 	}
 	return errors.Join(all...)
+}
+
+// poorer finds the messages that lost flags on a side, by their index in the delta.
+func (j *job) poorer(side Side) []int {
+	var poorer []int
+	for i, c := range j.delta.Pairs {
+		if !c.Gone[Far] && !c.Gone[Near] && !c.Pair.Flags.Minus(c.Flags[side]).Empty() {
+			poorer = append(poorer, i)
+		}
+	}
+	return poorer
+}
+
+// restore takes the loss of flags back in the delta, and leaves it to be seen again.
+func (j *job) restore(side Side, poorer []int) {
+	for _, i := range poorer {
+		c := &j.delta.Pairs[i]
+		c.Flags[side] = c.Flags[side].Union(c.Pair.Flags)
+		j.dirty[side] = true
+	}
 }
 
 // gone counts the messages that a side had and has no longer; lost those of them that the other side still has.

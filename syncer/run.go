@@ -175,7 +175,7 @@ func (r *run) once(ctx context.Context) error {
 	if err := r.brake(v, jobs); err != nil {
 		return err
 	}
-	braked := r.restoreFlags(jobs)
+	braked := r.restoreFlags(v, jobs)
 	for _, j := range jobs {
 		j.postpone()
 		r.setPairsAside(j)

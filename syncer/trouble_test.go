@@ -47,7 +47,7 @@ func TestR18RefusedIsTriedAgain(t *testing.T) {
 		}
 		refused := func(id mailbox.ID) bool { return id == bad }
 		if verb == "flags" {
-			refused = func(id mailbox.ID) bool { return true }
+			refused = func(mailbox.ID) bool { return true }
 		}
 		to.refuses = func(v string, id mailbox.ID) error {
 			if v == verb && refused(id) {

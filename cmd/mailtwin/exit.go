@@ -48,7 +48,7 @@ func exitStatus(err error) int {
 	case errors.Is(err, mailbox.ErrAuth):
 		return exitAuth
 	case errors.As(err, new(*syncer.BrakeError)), errors.As(err, new(*changedError)),
-		errors.As(err, new(*foreignError)):
+		errors.As(err, new(*foreignError)), errors.Is(err, mailbox.ErrHalf):
 		return exitBrake
 	case errors.As(err, new(*state.LockedError)):
 		return exitLocked
@@ -78,6 +78,8 @@ func hintFor(err error) string {
 		return foreign.hint()
 	case errors.As(err, &brake):
 		return brakeHint(brake)
+	case errors.Is(err, mailbox.ErrHalf):
+		return "put it back where it was, or remove the whole directory if the mailbox is to go; until then nothing is removed on the server"
 	case errors.As(err, new(*imap.PasswordError)):
 		return "the server was not asked; if you have a password_command, run it in a shell to see what it prints"
 	case errors.Is(err, mailbox.ErrAuth):

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"sync"
 
 	"github.com/spf13/cobra"
@@ -112,6 +113,8 @@ func (env *environment) syncAccount(ctx context.Context, o syncOptions, a *accou
 // leftBehind sums up what a run that went to its end left behind. If all of it may pass by itself, so may the run.
 func leftBehind(report *syncer.Report) error {
 	switch {
+	case slices.ContainsFunc(report.Problems, func(err error) bool { return errors.Is(err, mailbox.ErrHalf) }):
+		return fmt.Errorf("%w: %w", errProblems, mailbox.ErrHalf)
 	case len(report.Waiting) > 0:
 		return errProblems
 	case len(report.Problems) == 0:
