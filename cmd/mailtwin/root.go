@@ -49,8 +49,8 @@ func rootCommand(env *environment) *cobra.Command {
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return &usageError{fmt.Errorf("%w; see %s --help", err, cmd.CommandPath())}
 	})
-	root.AddCommand(syncCommand(env), statusCommand(env), demoCommand(env))
-	root.CompletionOptions.HiddenDefaultCmd = true
+	root.AddCommand(syncCommand(env), statusCommand(env), demoCommand(env), completionCommand(env), manCommand(env))
+	root.CompletionOptions.DisableDefaultCmd = true
 	return root
 }
 

@@ -34,7 +34,8 @@ Exit status:
   64   the command line or the configuration is wrong`,
 		Example: `  mailtwin status
   mailtwin status --json work`,
-		RunE: func(cmd *cobra.Command, args []string) error { return env.runStatus(cmd.Context(), *o, args) },
+		ValidArgsFunction: env.completeAccounts,
+		RunE:              func(cmd *cobra.Command, args []string) error { return env.runStatus(cmd.Context(), *o, args) },
 	}
 	o.sourceFlags(cmd)
 	return cmd

@@ -38,7 +38,8 @@ It may be stopped at any moment; the next run goes on where this one was.
 		Example: `  mailtwin sync                  # all accounts
   mailtwin sync --dry-run work   # what would be done about this one?
   mailtwin sync -m INBOX work    # its new mail, quickly`,
-		RunE: func(cmd *cobra.Command, args []string) error { return runSync(cmd.Context(), *o, args, env) },
+		ValidArgsFunction: env.completeAccounts,
+		RunE:              func(cmd *cobra.Command, args []string) error { return runSync(cmd.Context(), *o, args, env) },
 	}
 	o.flags(cmd)
 	f := cmd.Flags()

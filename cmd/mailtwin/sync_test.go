@@ -266,6 +266,14 @@ func TestCommandLine(t *testing.T) {
 		{"sync --help", 0, "Examples:", ""},
 		{"status --help", 0, "Examples:", ""},
 		{"demo --help", 0, "Examples:", ""},
+		{"completion --help", 0, "Examples:", ""},
+		{"completion bash", 0, "__start_mailtwin", ""},
+		{"completion zsh", 0, "#compdef mailtwin", ""},
+		{"completion fish", 0, "complete -c mailtwin", ""},
+		{"completion csh", 64, "", "csh"},
+		{"man --help", 0, "Examples:", ""},
+		{"man", 64, "", "takes one directory"},
+		{"man /proc/none", 1, "", "write manual pages"},
 		{"sinc", 64, "", `there is no command "sinc"`},
 		{"sync --no-such-flag", 64, "", "unknown flag"},
 		{"sync --config", 64, "", "needs an argument"},
@@ -280,6 +288,34 @@ func TestCommandLine(t *testing.T) {
 		}
 		if strings.HasSuffix(tt.args, " --help") && !strings.Contains(stdout.String(), "\n  64   the command line ") {
 			t.Errorf("mailtwin %s: no exit statuses:\n%s", tt.args, stdout)
+		}
+	}
+}
+
+// The shell is offered the accounts that are not on the command line yet.
+func TestCompleteAccounts(t *testing.T) {
+	w, _ := memoryWorld(t, 0)
+	w.keys = append(w.keys, "[accounts.home]", `host = "127.0.0.1"`, `user = "x"`, `maildir = "/x"`)
+	w.set("timeout", "5s")
+	env, stdout, _ := testEnv(w.vars)
+	if status := run(t.Context(), env, []string{"__complete", "sync", "--config", w.config, "home", ""}); status != 0 {
+		t.Errorf("exit status %d", status)
+	}
+	if got := stdout.String(); !strings.HasPrefix(got, "work\n:4\n") {
+		t.Errorf("offered: %q", got)
+	}
+}
+
+func TestManualPages(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "man1")
+	env, stdout, stderr := testEnv(nil)
+	if status := run(t.Context(), env, []string{"man", dir}); status != 0 {
+		t.Fatalf("%d: %s%s", status, stdout, stderr)
+	}
+	for _, page := range []string{"mailtwin.1", "mailtwin-sync.1", "mailtwin-status.1"} {
+		text, err := os.ReadFile(filepath.Join(dir, page))
+		if err != nil || !strings.HasPrefix(string(text), ".nh\n.TH \"MAILTWIN\" \"1\"") {
+			t.Errorf("%s: %.60q, %v", page, text, err)
 		}
 	}
 }
