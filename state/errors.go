@@ -6,7 +6,7 @@ import (
 )
 
 // ErrDamaged means that the file is not a ledger that can be read. Nothing was changed.
-var ErrDamaged = errors.New("the state file is damaged; move it away, and the next sync pairs the mail anew by content")
+var ErrDamaged = errors.New("the state file is damaged")
 
 // ErrNewer means that a later release of mailtwin made the file.
 var ErrNewer = errors.New("the state file was made by a newer mailtwin; update mailtwin")

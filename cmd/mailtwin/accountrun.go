@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -38,11 +39,10 @@ func (r *accountRun) run(ctx context.Context) (report *syncer.Report, err error)
 		}
 		defer func() { err = errors.Join(err, os.RemoveAll(r.scratch)) }()
 	}
-	r.ledger, err = state.Open(ctx, r.stage(r.account.State), state.Options{})
-	if err != nil {
+	if err := r.openLedger(ctx); err != nil {
 		return nil, err
 	}
-	defer func() { err = errors.Join(err, r.ledger.Close()) }()
+	defer func() { err = errors.Join(err, r.closeLedger(err)) }()
 	began := time.Now()
 	report, err = r.sync(ctx)
 	err = stoppedBy(ctx, err)
@@ -53,6 +53,39 @@ func (r *accountRun) run(ctx context.Context) (report *syncer.Report, err error)
 		return report, err
 	}
 	return report, errors.Join(err, r.record(began, report, err), r.clearAttic(began))
+}
+
+// openLedger opens the state. One that is damaged is set aside, and the mail is paired anew by its content (R30).
+func (r *accountRun) openLedger(ctx context.Context) (err error) {
+	path := r.stage(r.account.State)
+	r.ledger, err = state.Open(ctx, path, state.Options{})
+	if !errors.Is(err, state.ErrDamaged) || r.o.dryRun {
+		return err
+	}
+	r.teller.warn(err)
+	if err := r.setAside(); err != nil {
+		return err
+	}
+	r.ledger, err = state.Open(ctx, path, state.Options{})
+	return err
+}
+
+// closeLedger closes the state after a run that ended with err. Damage may show only in the middle of a run: then it is
+// the next one that begins anew.
+func (r *accountRun) closeLedger(err error) error {
+	closed := r.ledger.Close()
+	if !errors.Is(err, state.ErrDamaged) || r.o.dryRun {
+		return closed
+	}
+	return errors.Join(closed, r.setAside())
+}
+
+func (r *accountRun) setAside() error {
+	aside, err := state.SetAside(r.account.State)
+	if err == nil {
+		r.teller.warn(fmt.Errorf("the state was set aside as %s; all mail is paired anew by its content", aside))
+	}
+	return err
 }
 
 // stoppedBy returns the signal instead of the error that it led to.

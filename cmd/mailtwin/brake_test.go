@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"os"
 	"path/filepath"
@@ -100,4 +101,32 @@ func TestAttic(t *testing.T) {
 	w.absent(filepath.Join(attic, "2020-01-01"))
 	w.set("attic", "a week")
 	w.want(exitUsage, "", `attic is a number of days like "30d"`, "sync")
+}
+
+// R30: a state that is damaged is set aside, and all mail is paired anew.
+func TestR30DamagedState(t *testing.T) {
+	w, _ := memoryWorld(t, 5)
+	w.want(0, "", "", "sync")
+	if err := os.WriteFile(w.state(), []byte("rubbish"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	w.want(1, "", "hint: the next sync sets the file aside", "status")
+	w.want(1, "", "the state file is damaged", "sync", "-n")
+	w.want(0, "work: INBOX: 5 found on both sides\n", "the state was set aside as "+w.state()+".damaged-1; all mail is paired anew", "sync", "-v")
+	w.want(0, "nothing to do", "", "sync", "-n")
+	if text, err := os.ReadFile(w.state() + ".damaged-1"); err != nil || string(text) != "rubbish" {
+		t.Errorf("%q, %v", text, err)
+	}
+
+	// A record that cannot be read shows only when it is needed.
+	file, err := os.ReadFile(w.state())
+	if err != nil {
+		t.Fatal(err)
+	}
+	file = bytes.ReplaceAll(file, []byte("\x01\x05INBOX"), []byte("\x09\x05INBOX"))
+	if err := os.WriteFile(w.state(), file, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	w.want(1, "", "the state was set aside as "+w.state()+".damaged-2", "sync")
+	w.want(0, "5 found on both sides", "", "sync", "-v")
 }

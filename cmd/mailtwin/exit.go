@@ -84,6 +84,8 @@ func hintFor(err error) string {
 		return "the server was not asked; if you have a password_command, run it in a shell to see what it prints"
 	case errors.Is(err, mailbox.ErrAuth):
 		return "check user and password; many providers want an app password"
+	case errors.Is(err, state.ErrDamaged):
+		return "the next sync sets the file aside and pairs all mail anew by its content; nothing is lost"
 	case errors.As(err, new(*state.LockedError)):
 		return "wait for the other run, or end it"
 	case errors.Is(err, imap.ErrTLS):

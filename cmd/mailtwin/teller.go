@@ -118,6 +118,14 @@ func (t *teller) note(text string) {
 	}
 }
 
+// warn tells of something that its owner should know, and that keeps nothing from being done.
+func (t *teller) warn(err error) {
+	t.event("warning", map[string]any{"error": err.Error()})
+	if !t.o.json {
+		t.bar.aside(func() { t.env.say(t.account, err) })
+	}
+}
+
 // complain writes to where the bar is. A hint is given once.
 func (t *teller) complain(err error) {
 	t.bar.aside(func() {
