@@ -20,16 +20,21 @@ const (
 	Plain    Security = "none"     // none; for loopback addresses
 )
 
+// DefaultConnections is how many connections an account uses at once if nothing else is said.
+const DefaultConnections = 4
+
 // Options say which account this is and how to reach it.
 type Options struct {
 	Host     string
 	Port     int
 	Security Security
 	RootCAs  *x509.CertPool // nil: the system's
-	User     string
+	// Fingerprints, if there are any, name the only certificates that are accepted, whatever authorities say of them.
+	Fingerprints []Fingerprint
+	User         string
 	// Password returns the secret. It is asked at every login.
 	Password    func(context.Context) (string, error)
-	Connections int               // at most so many at once; 0 means 4
+	Connections int               // at most so many at once; 0 means DefaultConnections
 	Timeout     time.Duration     // of silence; 0 means a minute
 	Trace       *wire.TraceWriter // may be nil
 	Report      func(string)      // told of what was skipped; the text is foreign. May be nil
@@ -43,7 +48,7 @@ type Options struct {
 
 func (o *Options) defaults() {
 	if o.Connections == 0 {
-		o.Connections = 4
+		o.Connections = DefaultConnections
 	}
 	if o.Timeout == 0 {
 		o.Timeout = time.Minute

@@ -2,8 +2,12 @@ package imap
 
 import (
 	"context"
+	"crypto/sha256"
+	"crypto/tls"
 	"errors"
+	"fmt"
 	"io"
+	"net"
 	"strings"
 	"testing"
 	"time"
@@ -237,5 +241,105 @@ func TestFetchGoesOnAfterACut(t *testing.T) {
 	}, func(id mailbox.ID, err error) { t.Errorf("message %s: %v", id, err) })
 	if err != nil || !cut || got["1"] != "first" || got["2"] != "second" {
 		t.Errorf("%v, cut %v, %v", got, cut, err)
+	}
+}
+
+// TestS9Fingerprint accepts a certificate that no authority vouches for if it is the one that was named, and refuses all
+// others, good ones too.
+func TestS9Fingerprint(t *testing.T) {
+	for _, security := range []Security{Implicit, StartTLS} {
+		ca := newCA(t)
+		self, err := ca.Issue(imaptest.CertRequest{Hosts: []string{"elsewhere.example"}, NotAfter: time.Now().Add(-time.Hour)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		good, err := ca.Issue(imaptest.CertRequest{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		pin := Fingerprint(sha256.Sum256(self.Certificate[0]))
+		for _, tt := range []struct {
+			name string
+			cert tls.Certificate
+			ok   bool
+		}{{"the one that was named", self, true}, {"another one, which is good", good, false}} {
+			f := newFake(t, nil)
+			f.cert, f.implicit = &tt.cert, security == Implicit
+			f.start()
+			o := f.options()
+			o.Security, o.RootCAs, o.Fingerprints = security, ca.Pool, []Fingerprint{pin}
+			a, err := Open(context.Background(), o)
+			if tt.ok {
+				if err != nil {
+					t.Errorf("%s, %s: %v", tt.name, security, err)
+					continue
+				}
+				_ = a.Close()
+				continue
+			}
+			var refused *CertificateError
+			if !errors.Is(err, ErrTLS) || !errors.As(err, &refused) || refused.Fingerprint() != Fingerprint(sha256.Sum256(good.Certificate[0])) {
+				t.Errorf("%s, %s: %v", tt.name, security, err)
+			}
+			if sent := append(f.sent("AUTH"), f.sent("LOGIN")...); len(sent) > 0 {
+				t.Errorf("%s, %s: sent %q", tt.name, security, sent)
+			}
+		}
+	}
+}
+
+// TestS9Resumption looks at the certificate also where a session is resumed, which skips the usual checks.
+func TestS9Resumption(t *testing.T) {
+	ca := newCA(t)
+	cert, err := ca.Issue(imaptest.CertRequest{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := &tls.Config{Certificates: []tls.Certificate{cert}, MinVersion: tls.VersionTLS12}
+	cache := tls.NewLRUClientSessionCache(1)
+	resumed := false
+	for i, allowed := range []Fingerprint{Fingerprint(sha256.Sum256(cert.Certificate[0])), Fingerprint(sha256.Sum256(cert.Certificate[0])), {1}} {
+		a := &Account{options: Options{Host: "localhost", Fingerprints: []Fingerprint{allowed}}}
+		config := a.tlsConfig()
+		config.ClientSessionCache, config.NextProtos = cache, nil
+		near, far := net.Pipe()
+		go func() {
+			c := tls.Server(far, server)
+			if c.Handshake() == nil {
+				_, _ = c.Write([]byte("x")) // with it comes the ticket
+			}
+		}()
+		client := tls.Client(near, config)
+		err := client.HandshakeContext(t.Context())
+		if (err == nil) != (i < 2) {
+			t.Errorf("connection %d: %v", i, err)
+		}
+		if err == nil {
+			_, _ = client.Read(make([]byte, 1))
+		}
+		resumed = resumed || client.ConnectionState().DidResume
+		_ = near.Close()
+	}
+	if !resumed {
+		t.Error("no session was resumed, so nothing was tried")
+	}
+}
+
+func TestParseFingerprint(t *testing.T) {
+	f := Fingerprint(sha256.Sum256(nil))
+	colons := ""
+	for i, b := range f {
+		if i > 0 {
+			colons += ":"
+		}
+		colons += fmt.Sprintf("%02X", b)
+	}
+	for text, ok := range map[string]bool{
+		f.String(): true, "SHA256:" + colons: true, "sha256:12": false, strings.TrimPrefix(f.String(), "sha256:"): false, "": false,
+	} {
+		got, err := ParseFingerprint(text)
+		if (err == nil) != ok || (ok && got != f) {
+			t.Errorf("%q: %v, %v", text, got, err)
+		}
 	}
 }

@@ -11,6 +11,8 @@ import (
 	"path/filepath"
 	"slices"
 	"time"
+
+	"mailtwin/imap"
 )
 
 // A config is the configuration file.
@@ -30,6 +32,7 @@ type account struct {
 	Port            *int     `toml:"port"`
 	TLS             string   `toml:"tls"`
 	TLSCA           string   `toml:"tls_ca"`
+	TLSFingerprint  []string `toml:"tls_fingerprint"`
 	User            string   `toml:"user"`
 	Password        string   `toml:"password"`
 	PasswordCommand command  `toml:"password_command"`
@@ -46,6 +49,7 @@ type account struct {
 
 	name    string
 	roots   *x509.CertPool
+	pins    []imap.Fingerprint
 	silence time.Duration
 	most    int // percent, what MaxDelete says
 	keep    int // days, what Attic says
@@ -83,28 +87,33 @@ func (env *environment) loadConfig(path string) (*config, error) {
 	if err := c.read(); err != nil {
 		return nil, &usageError{err}
 	}
-	if err := c.decode(); err != nil {
+	if err := c.parse(env); err != nil {
 		return nil, &usageError{err}
 	}
 	if len(c.Accounts) == 0 {
-		return nil, &usageError{fmt.Errorf("%s: no account; begin one with [accounts.NAME]", path)}
+		return nil, &usageError{fmt.Errorf("%s: no account; mailtwin init adds one, or begin one with [accounts.NAME]", path)}
+	}
+	return c, nil
+}
+
+// parse makes accounts of the text, and checks all of them.
+func (c *config) parse(env *environment) error {
+	if err := c.decode(); err != nil {
+		return err
 	}
 	for _, name := range slices.Sorted(maps.Keys(c.Accounts)) {
 		if err := c.check(env, c.Accounts[name]); err != nil {
-			return nil, &usageError{err}
+			return err
 		}
 	}
-	if err := c.checkShared(); err != nil {
-		return nil, &usageError{err}
-	}
-	return c, nil
+	return c.checkShared()
 }
 
 // read reads the file and its permissions, both of one and the same file.
 func (c *config) read() error {
 	f, err := os.Open(c.path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("there is no configuration at %s; the README shows one", c.path)
+		return fmt.Errorf("there is no configuration at %s; mailtwin init writes one", c.path)
 	}
 	if err != nil {
 		return err

@@ -1,6 +1,7 @@
 package main
 
 import (
+
 	"bytes"
 	"errors"
 	"os"
@@ -8,6 +9,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/zalando/go-keyring"
 	"time"
 )
 
@@ -24,7 +27,30 @@ func testEnv(vars map[string]string) (env *environment, stdout, stderr *bytes.Bu
 			}
 			return append(all, "PATH="+os.Getenv("PATH"))
 		},
+		keyring: ring{},
 	}, stdout, stderr
+}
+
+// A ring is a keyring in memory. One that is nil does not work.
+type ring map[string]string
+
+func (r ring) Get(service, user string) (string, error) {
+	if r == nil {
+		return "", errNoKeyring
+	}
+	secret, ok := r[service+" "+user]
+	if !ok {
+		return "", keyring.ErrNotFound
+	}
+	return secret, nil
+}
+
+func (r ring) Set(service, user, secret string) error {
+	if r == nil {
+		return errNoKeyring
+	}
+	r[service+" "+user] = secret
+	return nil
 }
 
 // parse reads a configuration, which only its owner can read.

@@ -30,6 +30,9 @@ func (c *config) check(env *environment, a *account) error {
 	if a.Host == "" {
 		return c.wrong(a, "host", "is missing: the name of the IMAP server")
 	}
+	if strings.ContainsAny(a.Host, "/ \t@") || (strings.Contains(a.Host, ":") && net.ParseIP(a.Host) == nil) {
+		return c.wrong(a, "host", `is the name of the server alone, like "imap.example.org"; the port has a key of its own`)
+	}
 	for _, check := range []func(*environment, *account) error{c.checkTLS, c.checkSecrets, c.checkPaths, c.checkNumbers} {
 		if err := check(env, a); err != nil {
 			return err
@@ -51,6 +54,13 @@ func (c *config) checkTLS(env *environment, a *account) error {
 		}
 	default:
 		return c.wrong(a, "tls", `is "implicit", "starttls" or "none", not %q`, a.TLS)
+	}
+	for _, text := range a.TLSFingerprint {
+		pin, err := imap.ParseFingerprint(text)
+		if err != nil {
+			return c.wrong(a, "tls_fingerprint", "names certificates: %v", err)
+		}
+		a.pins = append(a.pins, pin)
 	}
 	if a.TLSCA == "" {
 		return nil

@@ -21,6 +21,7 @@ func main() {
 	env := &environment{
 		stdout: os.Stdout, stderr: os.Stderr, getenv: os.Getenv, environ: os.Environ,
 		terminal: term.IsTerminal(int(os.Stderr.Fd())),
+		asks:     term.IsTerminal(int(os.Stderr.Fd())) && term.IsTerminal(int(os.Stdin.Fd())),
 	}
 	ctx, stop := untilSignal(context.Background())
 	status := run(ctx, env, os.Args[1:])

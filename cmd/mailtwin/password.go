@@ -52,7 +52,11 @@ func (env *environment) findPassword(ctx context.Context, a *account) (string, e
 	if secret := env.getenv(name); secret != "" {
 		return secret, nil
 	}
-	return "", fmt.Errorf("set password_command in the configuration, or $%s", name)
+	secret, err := env.fromKeyring(ctx, a)
+	if err != nil {
+		return "", fmt.Errorf("%w; or set password_command in the configuration, or $%s", err, name)
+	}
+	return secret, nil
 }
 
 // passwordVariable is the environment variable of an account: upper case, and "_" for whatever a variable cannot hold.

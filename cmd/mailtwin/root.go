@@ -17,7 +17,10 @@ type environment struct {
 	getenv         func(string) string
 	environ        func() []string
 	terminal       bool          // stderr is one
+	asks           bool          // stdin is one, too, so that questions can be asked
+	stdin          io.Reader     // nil: the system's
 	commandTime    time.Duration // how long a password_command may take; 0 means 30 s
+	keyring        keyStore      // nil: the system's
 	writing        sync.Mutex
 }
 
@@ -49,7 +52,7 @@ func rootCommand(env *environment) *cobra.Command {
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return &usageError{fmt.Errorf("%w; see %s --help", err, cmd.CommandPath())}
 	})
-	root.AddCommand(syncCommand(env), statusCommand(env), demoCommand(env), completionCommand(env), manCommand(env))
+	root.AddCommand(initCommand(env), syncCommand(env), statusCommand(env), demoCommand(env), completionCommand(env), manCommand(env))
 	root.CompletionOptions.DisableDefaultCmd = true
 	return root
 }

@@ -134,10 +134,10 @@ func chosen(configured, asked mailbox.Patterns) func(mailbox.Name) bool {
 	return func(name mailbox.Name) bool { return configured.Match(name) && asked.Match(name) }
 }
 
-func (env *environment) imapOptions(a *account, trace *wire.TraceWriter, t *teller) imap.Options {
+func (env *environment) imapOptions(a *account, trace *wire.TraceWriter, report func(string)) imap.Options {
 	options := imap.Options{
-		Host: a.Host, Security: imap.Security(a.TLS), RootCAs: a.roots, User: a.User,
-		Password: env.password(a), Timeout: a.silence, Trace: trace, Report: t.note,
+		Host: a.Host, Security: imap.Security(a.TLS), RootCAs: a.roots, Fingerprints: a.pins, User: a.User,
+		Password: env.password(a), Timeout: a.silence, Trace: trace, Report: report,
 	}
 	if a.Port != nil {
 		options.Port = *a.Port

@@ -67,6 +67,7 @@ type StatusData struct {
 	UIDNext       *uint32
 	UIDValidity   *uint32
 	HighestModSeq *uint64
+	Size          *uint64 // octets of all messages together (RFC 8438)
 	MailboxID     string
 }
 
@@ -121,6 +122,8 @@ func (s *StatusData) item(p *parser) error {
 	switch {
 	case key == "HIGHESTMODSEQ":
 		s.HighestModSeq = &n
+	case key == "SIZE":
+		s.Size = &n
 	case !fits:
 	case key == "MESSAGES":
 		s.Messages = &small
