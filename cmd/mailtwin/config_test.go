@@ -1,7 +1,6 @@
 package main
 
 import (
-
 	"bytes"
 	"errors"
 	"os"
@@ -9,9 +8,9 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/zalando/go-keyring"
-	"time"
 )
 
 // testEnv is an environment of variables alone.
