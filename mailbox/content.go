@@ -26,22 +26,31 @@ type Content struct {
 	Digest    Digest // of the whole message
 	Header    Digest // of the header with its closing blank line
 	Size      int64  // octets
-	Tag       int64  // octets of the X-TUID field that mbsync put into the header; 0 if there is none
-	Untagged  Digest // of the header without that field; zero if there is none
+	Tag       int64  // octets that mbsync or offlineimap may have put into the header; 0 if there are none
+	Untagged  Digest // of the header without them; zero if there are none
+	Ended     bool   // the last line has an end, which offlineimap gives to some messages
 	MessageID string // as it stands in the header, with its angle brackets; empty if there is none
 	AccountID string // the server's own name for the message, the same in all mailboxes; empty if it has none
 }
 
 // Hint returns the search key of the content: the account-wide id if there is one, else the Message-ID, else the
-// size, without mbsync's tag.
+// size, without what other programs put into the header.
 func (c Content) Hint() Hint { return MakeHint(c.AccountID, c.MessageID, c.Size-c.Tag) }
 
-// HasSize tells whether a message of that size may be this one, as it is or without mbsync's tag.
-func (c Content) HasSize(octets int64) bool { return c.Size == octets || c.Size-c.Tag == octets }
+// HasSize tells whether a message of that size may be this one, as it is or as it was before another program stored it.
+func (c Content) HasSize(octets int64) bool {
+	return c.longerBy(octets, 0) || c.Tag > 0 && c.longerBy(octets, c.Tag)
+}
 
-// HasHeader tells whether the message has that header and size, as it is or without mbsync's tag.
+// HasHeader tells whether the message has that header and size, as it is or as it was before another program stored it.
 func (c Content) HasHeader(header Digest, octets int64) bool {
-	return c.Header == header && c.Size == octets || c.Tag > 0 && c.Untagged == header && c.Size-c.Tag == octets
+	return c.Header == header && c.longerBy(octets, 0) || c.Tag > 0 && c.Untagged == header && c.longerBy(octets, c.Tag)
+}
+
+// longerBy tells whether the message has so many octets more than a number, but for an end of its last line.
+func (c Content) longerBy(octets, more int64) bool {
+	extra := c.Size - octets - more
+	return extra == 0 || extra == 2 && c.Ended && c.MessageID != ""
 }
 
 // MakeHint returns the hint of a message of which these three are known.
@@ -67,6 +76,7 @@ type Summer struct {
 	whole  hash.Hash
 	header []byte // until its end was seen, at most maxHeader
 	done   bool   // the header is complete
+	last   byte   // the last octet
 	sum    Content
 }
 
@@ -77,6 +87,9 @@ func NewSummer() *Summer { return &Summer{whole: sha256.New()} }
 func (s *Summer) Write(p []byte) (int, error) {
 	s.whole.Write(p)
 	s.sum.Size += int64(len(p))
+	if len(p) > 0 {
+		s.last = p[len(p)-1]
+	}
 	if !s.done {
 		s.takeHeader(p)
 	}
@@ -113,15 +126,30 @@ func (s *Summer) Content() Content {
 	s.whole.Sum(c.Digest[:0])
 	c.Header = sha256.Sum256(s.header)
 	c.MessageID = MessageID(s.header)
-	if start, end := tag(s.header); end > start {
-		c.Tag = int64(end - start)
-		c.Untagged = sha256.Sum256(append(bytes.Clone(s.header[:start]), s.header[end:]...))
+	c.Ended = s.last == '\n'
+	if plain := untagged(s.header); len(plain) < len(s.header) {
+		c.Tag = int64(len(s.header) - len(plain))
+		c.Untagged = sha256.Sum256(plain)
 	}
 	return c
 }
 
-// tag finds the line with which mbsync marks each message that it stores, from its start to behind its end; 0, 0 if
-// there is none.
+// untagged returns a header as it was before another program stored it: mbsync marks each message with a line of its
+// own, offlineimap puts a space behind the colon of a field whose value begins on the next line.
+func untagged(header []byte) []byte {
+	if start, end := tag(header); end > start {
+		header = append(bytes.Clone(header[:start]), header[end:]...)
+	}
+	if !bytes.Contains(header, []byte(": \r\n")) { // as good as always
+		return header
+	}
+	for _, blank := range []string{" ", "\t"} {
+		header = bytes.ReplaceAll(header, []byte(": \r\n"+blank), []byte(":\r\n"+blank))
+	}
+	return header
+}
+
+// tag finds mbsync's line, from its start to behind its end; 0, 0 if there is none.
 func tag(header []byte) (start, end int) {
 	field := []byte("X-TUID: ")
 	if !bytes.HasPrefix(header, field) {

@@ -43,3 +43,30 @@ func TestTag(t *testing.T) {
 		t.Error("without a Message-ID the hints differ")
 	}
 }
+
+// A message is the same as offlineimap stores it: with a space before a folded value, and an end of its last line.
+func TestOfflineimapForm(t *testing.T) {
+	const plain = "From: a\r\nMessage-ID:\r\n <1@x>\r\nSubject:\r\n\tb\r\n\r\n--end--"
+	far := sum(plain)
+	spaced := strings.ReplaceAll(plain, ":\r\n", ": \r\n")
+	for _, tt := range []struct {
+		name, text string
+		same       bool
+	}{
+		{"spaces", spaced, true},
+		{"an end", plain + "\r\n", true},
+		{"both", spaced + "\r\n", true},
+		{"a space elsewhere", strings.Replace(plain, "From:", "From: ", 1), false},
+		{"two ends", plain + "\r\n\r\n", false},
+		{"two octets more", plain + "--", false},
+		{"another header", strings.Replace(spaced, "From: a", "From: b", 1), false},
+	} {
+		near := sum(tt.text)
+		if got := near.HasSize(far.Size) && near.Hint() == far.Hint() && near.HasHeader(far.Header, far.Size); got != tt.same {
+			t.Errorf("%s: %v, want %v: %+v", tt.name, got, tt.same, near)
+		}
+	}
+	if near := sum("From: a\r\n\r\nb\r\n"); near.HasSize(near.Size - 2) {
+		t.Error("without a Message-ID, two octets less are taken for the same")
+	}
+}
