@@ -3,6 +3,8 @@ package syncer
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 
 	"mailtwin/mailbox"
@@ -71,21 +73,51 @@ func (r *run) findRenames(ctx context.Context, v *view) ([]rename, error) {
 	return found, nil
 }
 
-// misspelt finds mailboxes of the near side whose names another program, mbsync say, wrote down as they go over the
-// wire. Nothing may be known of either name yet.
+// misspelt finds mailboxes of the near side whose names another program wrote down in its own way: as they go over the
+// wire, as mbsync does, or with dots between the levels, as offlineimap does. Nothing may be known of either name yet,
+// and a spelling that fits two mailboxes fits none.
 func (v *view) misspelt() []rename {
-	var found []rename
+	meant := map[mailbox.Name][]mailbox.Name{}
 	for _, name := range v.names {
-		from := mailbox.Name(v.infos[Far][name].Raw)
-		if from == "" || !v.has(Near, from) || v.has(Near, name) || v.has(Far, from) {
+		if !v.has(Far, name) {
 			continue
 		}
+		for _, from := range spellings(name, v.infos[Far][name].Raw) {
+			if v.has(Near, from) && !v.exists(Far, from) {
+				meant[from] = append(meant[from], name)
+			}
+		}
+	}
+	var found []rename
+	for _, from := range slices.SortedFunc(maps.Keys(meant), compareNames) {
+		name := meant[from][0]
 		_, before := v.twins[from]
-		if _, known := v.twins[name]; !known && !before {
+		_, known := v.twins[name]
+		if len(meant[from]) == 1 && !before && !known && !v.exists(Near, name) {
 			found = append(found, rename{side: Far, from: from, to: name})
 		}
 	}
 	return found
+}
+
+// spellings returns what other programs may call a mailbox that goes over the wire as raw.
+func spellings(name mailbox.Name, raw string) []mailbox.Name {
+	if raw == "" {
+		raw = string(name)
+	}
+	var all []mailbox.Name
+	for _, text := range []string{raw, strings.ReplaceAll(raw, "/", "."), strings.ReplaceAll(string(name), "/", ".")} {
+		if s := mailbox.Name(text); s != name && s != mailbox.Inbox && !slices.Contains(all, s) {
+			all = append(all, s)
+		}
+	}
+	return all
+}
+
+// exists tells whether a side has the name, if only for the mailboxes below it.
+func (v *view) exists(side Side, name mailbox.Name) bool {
+	_, there := v.infos[side][name]
+	return there
 }
 
 // renamedTo returns the name that a mailbox has now on a side, or none if it was not renamed there.
