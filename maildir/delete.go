@@ -13,6 +13,8 @@ import (
 	"mailtwin/mailbox"
 )
 
+var errRoot = errors.New("it is the whole Maildir")
+
 var errLeftovers = errors.New("another program stores a message there")
 
 // Delete removes a mailbox that holds no message. A directory that holds other mailboxes stays for them.
@@ -35,6 +37,9 @@ func (t *Tree) Delete(_ context.Context, name mailbox.Name) error {
 
 func (t *Tree) deleteAt(path []string) error {
 	last := len(path) - 1
+	if last < 0 {
+		return errRoot
+	}
 	above, done, err := t.at(path[:last])
 	if err != nil {
 		return err
@@ -56,7 +61,7 @@ func (t *Tree) deleteAt(path []string) error {
 		return err
 	}
 	for _, name := range rest {
-		if name != keywordsFile && name != nameFile {
+		if name != keywordsFile && name != nameFile && name != folderFile {
 			return d.dropKeywords() // other mailboxes, or files of other programs
 		}
 	}

@@ -121,7 +121,13 @@ func (t *Tree) Mailboxes(ctx context.Context) ([]mailbox.Info, error) {
 		return nil, err
 	}
 	l := &listing{ctx: ctx, tree: t, clocks: map[uint64]time.Time{}, paths: map[mailbox.Name][]string{}}
-	if _, err := l.descend(t.root, nil, nil); err != nil {
+	var err error
+	if t.layout == PlusPlus {
+		err = l.plusList()
+	} else {
+		_, err = l.descend(t.root, nil, nil)
+	}
+	if err != nil {
 		return nil, fmt.Errorf("list Maildir: %w", err)
 	}
 	t.mu.Lock()
@@ -247,6 +253,9 @@ func (t *Tree) Vanished(ctx context.Context, name mailbox.Name) (bool, error) {
 		return false, err
 	}
 	t.forgetPath(name)
+	if t.layout == PlusPlus {
+		return t.plusVanished(name)
+	}
 	path := []string{}
 	for _, level := range levels(name) {
 		entry, err := t.child(path, level)
@@ -268,18 +277,11 @@ func (t *Tree) onlyAbove(ctx context.Context, path []string) (bool, error) {
 		return false, err
 	}
 	defer d.Close() //nolint:errcheck // it was only read
-	there := map[string]bool{}
-	for _, name := range parts {
-		_, err := d.lstat(name)
-		if err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return false, err
-		}
-		there[name] = err == nil
+	whole, some, err := d.hasParts()
+	if err != nil || whole {
+		return false, err
 	}
-	switch {
-	case there["cur"] && there["new"]:
-		return false, nil
-	case there["cur"] || there["new"] || there["tmp"]:
+	if some {
 		return false, d.half(errHalf)
 	}
 	l := &listing{ctx: ctx, tree: t, clocks: map[uint64]time.Time{}, paths: map[mailbox.Name][]string{}}
@@ -288,6 +290,19 @@ func (t *Tree) onlyAbove(ctx context.Context, path []string) (bool, error) {
 		err = d.half(errHalf)
 	}
 	return only, err
+}
+
+// hasParts tells whether a directory has cur and new, and whether it has any part of a Maildir.
+func (d *dir) hasParts() (whole, some bool, err error) {
+	there := map[string]bool{}
+	for _, name := range parts {
+		_, err := d.lstat(name)
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return false, false, err
+		}
+		there[name] = err == nil
+	}
+	return there["cur"] && there["new"], there["cur"] || there["new"] || there["tmp"], nil
 }
 
 // absent makes sure, by asking for each name that a level may have, that there is nothing: no link and no file either.

@@ -15,7 +15,13 @@ import (
 func (t *Tree) Create(_ context.Context, name mailbox.Name) error {
 	t.making.Lock()
 	defer t.making.Unlock()
-	path, err := t.makeLevels(levels(name))
+	var path []string
+	var err error
+	if t.layout == PlusPlus {
+		path, err = t.plusMake(name)
+	} else {
+		path, err = t.makeLevels(levels(name))
+	}
 	if err == nil {
 		err = t.makeParts(path)
 	}
@@ -124,28 +130,41 @@ func (d *dir) keepName(name, level string) error {
 		return err
 	}
 	defer inside.Close() //nolint:errcheck // only read
-	f, err := inside.create(nameFile)
-	if errors.Is(err, fs.ErrExist) {
+	if _, err := inside.lstat(nameFile); err == nil {
 		return nil
 	}
+	return inside.writeName(level)
+}
+
+// writeName puts a whole name into the directory whose own name is cut, in place of one that may be there.
+func (d *dir) writeName(text string) error {
+	if err := d.unlinkAll([]string{nameFile}); err != nil {
+		return err
+	}
+	f, err := d.create(nameFile)
 	if err != nil {
 		return err
 	}
-	_, err = f.WriteString(level)
+	_, err = f.WriteString(text)
 	if err == nil {
-		err = inside.fsync(f)
+		err = d.fsync(f)
 	}
 	if err := errors.Join(err, f.Close()); err != nil {
-		return errors.Join(err, inside.unlink(nameFile))
+		return errors.Join(err, d.unlink(nameFile))
 	}
-	return inside.sync()
+	return d.sync()
 }
 
 // Rename gives a mailbox, with those below it, another name that nothing has.
 func (t *Tree) Rename(_ context.Context, from, to mailbox.Name) error {
 	t.making.Lock()
 	defer t.making.Unlock()
-	err := t.rename(levels(from), levels(to))
+	var err error
+	if t.layout == PlusPlus {
+		err = t.plusRename(from, to)
+	} else {
+		err = t.rename(levels(from), levels(to))
+	}
 	t.forget(from)
 	t.forget(to)
 	if err != nil {

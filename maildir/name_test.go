@@ -74,7 +74,12 @@ var hostile = []string{
 
 // S29: every name comes back, each has a directory of its own, and nothing is made outside of the root.
 func TestS29(t *testing.T) {
-	w := newWorld(t)
+	for _, layout := range []Layout{Nested, PlusPlus} {
+		t.Run(string(layout), func(t *testing.T) { testS29(t, newLaidOut(t, layout, nil)) })
+	}
+}
+
+func testS29(t *testing.T, w *world) {
 	want := map[mailbox.Name]bool{"INBOX": true}
 	for _, level := range hostile {
 		for _, name := range []mailbox.Name{mailbox.MakeName(level), mailbox.MakeName("Work", level, "below")} {

@@ -18,6 +18,8 @@ type Options struct {
 	// Source names the account that mail is downloaded from, as "user@host". The base names of the files are derived
 	// from it: with the same Source, a download that was cut short is recognised instead of done twice.
 	Source string
+	// Layout is Nested if it is empty.
+	Layout Layout
 	// Attic is a directory that keeps what Remove takes away; empty if it shall be gone at once.
 	Attic string
 	// Create makes the root if it does not exist. Without it that is an error, for a root that has been there before
@@ -31,6 +33,7 @@ type Tree struct {
 	path   string
 	source string
 	attic  string
+	layout Layout
 	syncfs bool // one call makes everything on the file system durable
 
 	making   sync.Mutex // held while mailboxes are made, renamed and removed
@@ -66,8 +69,11 @@ func open(o Options, t tap) (*Tree, error) {
 		return nil, fmt.Errorf("open Maildir: %w", err)
 	}
 	tree := &Tree{
-		root: &dir{f, t}, path: path, source: o.Source, attic: o.Attic, syncfs: canSyncfs(f),
+		root: &dir{f, t}, path: path, source: o.Source, attic: o.Attic, layout: o.Layout, syncfs: canSyncfs(f),
 		paths: map[mailbox.Name][]string{}, recent: map[mailbox.Name]*recent{},
+	}
+	if tree.layout == "" {
+		tree.layout = Nested
 	}
 	if err := tree.check(); err != nil {
 		return nil, errors.Join(err, f.Close())
@@ -170,8 +176,15 @@ func (t *Tree) find(name mailbox.Name) (*dir, error) {
 	return t.walk(path)
 }
 
-// walk opens directory below directory.
+// walk opens directory below directory; no path is the root.
 func (t *Tree) walk(path []string) (*dir, error) {
+	if len(path) == 0 {
+		f, err := t.root.again()
+		if err != nil {
+			return nil, err
+		}
+		return &dir{f, t.root.tap}, nil
+	}
 	d, err := t.root.enter(path[0])
 	for _, name := range path[1:] {
 		if err != nil {
@@ -190,6 +203,9 @@ func (t *Tree) walk(path []string) (*dir, error) {
 // resolve finds out which directories the levels of a name are. It reads each directory on the way, for on a file
 // system that ignores case, opening a name proves nothing.
 func (t *Tree) resolve(name mailbox.Name) ([]string, error) {
+	if t.layout == PlusPlus {
+		return t.plusResolve(name)
+	}
 	var path []string
 	for i, level := range levels(name) {
 		entry, err := t.child(path, level)

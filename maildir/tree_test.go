@@ -39,10 +39,12 @@ type world struct {
 
 func newWorld(t *testing.T) *world { return newTapped(t, nil) }
 
-func newTapped(t *testing.T, tap tap) *world {
+func newTapped(t *testing.T, tap tap) *world { return newLaidOut(t, Nested, tap) }
+
+func newLaidOut(t *testing.T, layout Layout, tap tap) *world {
 	t.Helper()
 	root := filepath.Join(t.TempDir(), "Mail")
-	tree, err := open(Options{Root: root, Source: "me@example.org", Create: true}, tap)
+	tree, err := open(Options{Root: root, Source: "me@example.org", Create: true, Layout: layout}, tap)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -145,6 +145,7 @@ func (r *accountRun) stage(path string) string {
 func (r *accountRun) openNear(first bool) (*maildir.Tree, error) {
 	options := maildir.Options{
 		Root: r.account.Maildir, Source: r.account.User + "@" + r.account.Host, Create: first || r.o.allowDelete,
+		Layout: maildir.Layout(r.account.Layout),
 	}
 	if r.account.keep > 0 {
 		options.Attic = r.account.attic()
@@ -156,7 +157,28 @@ func (r *accountRun) openNear(first bool) (*maildir.Tree, error) {
 	if !first && errors.Is(err, fs.ErrNotExist) {
 		return nil, &syncer.BrakeError{Side: syncer.Near, Err: err}
 	}
+	if err == nil && first {
+		err = r.sameLayout(near)
+	}
 	return near, err
+}
+
+// sameLayout refuses a Maildir that is laid out in another way than the configuration says, before anything is made in
+// it: all its mail would be overlooked, and downloaded again beside it.
+func (r *accountRun) sameLayout(near *maildir.Tree) error {
+	other, err := near.OtherLayout()
+	if err != nil {
+		return errors.Join(err, near.Close())
+	}
+	if !other {
+		return nil
+	}
+	layout := maildir.PlusPlus
+	if maildir.Layout(r.account.Layout) == layout {
+		layout = maildir.Nested
+	}
+	return errors.Join(&usageError{fmt.Errorf("%s holds mail in the way of layout = %q; say so in the configuration, or name another maildir",
+		r.account.Maildir, layout)}, near.Close())
 }
 
 // record puts down what became of the run, for mailtwin status.

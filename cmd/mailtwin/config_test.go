@@ -152,7 +152,7 @@ func TestConfigMistakes(t *testing.T) {
 		{"+tls = \"none\"", `FILE:5: account "work": tls = "none" would send the password`},
 		{"+tls_ca = \"/does/not/exist\"", "FILE:5: account \"work\": tls_ca cannot be read"},
 		{"+tls_ca = \"/dev/null\"", "FILE:5: account \"work\": tls_ca holds no certificate"},
-		{"+layout = \"maildir++\"", `FILE:5: account "work": layout is "nested", not "maildir++"`},
+		{"+layout = \"flat\"", `FILE:5: account "work": layout is "nested" or "maildir++", not "flat"`},
 		{"+max_delete = \"25\"", `FILE:5: account "work": max_delete is a share from "1%" to "100%", not "25"`},
 		{"+max_delete = \"0%\"", `FILE:5: account "work": max_delete is a share from "1%" to "100%", not "0%"`},
 		{"+delete_remote = \"yes\"", `FILE:5: account "work": delete_remote is "trash", "expunge" or "never", not "yes"`},

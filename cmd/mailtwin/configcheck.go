@@ -13,6 +13,7 @@ import (
 
 	"mailtwin/imap"
 	"mailtwin/mailbox"
+	"mailtwin/maildir"
 	"mailtwin/syncer"
 )
 
@@ -184,8 +185,10 @@ func (c *config) checkNumbers(_ *environment, a *account) error {
 	if err := c.checkAttic(a); err != nil {
 		return err
 	}
-	if a.Layout != "" && a.Layout != "nested" {
-		return c.wrong(a, "layout", `is "nested", not %q`, a.Layout)
+	switch maildir.Layout(a.Layout) {
+	case "", maildir.Nested, maildir.PlusPlus:
+	default:
+		return c.wrong(a, "layout", `is "nested" or "maildir++", not %q`, a.Layout)
 	}
 	switch syncer.Removal(a.DeleteRemote) {
 	case "", syncer.Trash, syncer.Expunge, syncer.Never:

@@ -25,8 +25,17 @@ func (e *changedError) hint() string {
 
 // settings are what a state is made for.
 func (a *account) settings() map[string]string {
-	return map[string]string{"host": strings.ToLower(a.Host), "user": a.User, "maildir": filepath.Clean(a.Maildir)}
+	layout := a.Layout
+	if layout == "" {
+		layout = string(maildir.Nested)
+	}
+	return map[string]string{
+		"host": strings.ToLower(a.Host), "user": a.User, "maildir": filepath.Clean(a.Maildir), settingLayout: layout,
+	}
 }
+
+// settingLayout is missing in a state of the first version, which knew only one layout.
+const settingLayout = "layout"
 
 // sameSettings makes sure that the state was made for this account, and remembers the account in a new one. A state that
 // knows no message yet is as good as new: its settings may have been a slip.
@@ -36,8 +45,11 @@ func (r *accountRun) sameSettings() error {
 		return err
 	}
 	is := r.account.settings()
+	if was["host"] != "" && was[settingLayout] == "" {
+		was[settingLayout] = string(maildir.Nested)
+	}
 	fresh := false
-	for _, key := range []string{"host", "user", "maildir"} {
+	for _, key := range []string{"host", "user", "maildir", settingLayout} {
 		switch {
 		case was[key] == is[key]:
 		case was[key] == "" || r.known == 0 || r.o.allowDelete:
