@@ -24,6 +24,7 @@ type Account struct {
 	delim    string
 	wires    map[mailbox.Name]string // wire names of what was listed or made
 	validity map[mailbox.Name]uint32 // as last learnt
+	taken    map[mailbox.Name]uint32 // under that validity
 	keeps    map[mailbox.Name]func(mailbox.Flag) bool
 }
 
@@ -33,7 +34,7 @@ func Open(ctx context.Context, options Options) (*Account, error) {
 	options.defaults()
 	a := &Account{
 		options: options, most: options.Connections, delim: "/", wires: map[mailbox.Name]string{},
-		validity: map[mailbox.Name]uint32{}, keeps: map[mailbox.Name]func(mailbox.Flag) bool{},
+		validity: map[mailbox.Name]uint32{}, taken: map[mailbox.Name]uint32{}, keeps: map[mailbox.Name]func(mailbox.Flag) bool{},
 	}
 	a.changed = sync.NewCond(&a.mu)
 	if err := a.repeat(ctx, "", func(*session) error { return nil }); err != nil {

@@ -36,6 +36,7 @@ var errChanged = errors.New("it changed while it was read")
 //
 // Source: RFC 9051, section 6.3.12.
 func (b *Batch) Add(ctx context.Context, m mailbox.Message, body io.Reader) error {
+	before := b.account.given(b.name)
 	var data *goimap.AppendData
 	var unread error
 	err := b.account.once(ctx, b.name, func(s *session) (err error) {
@@ -55,11 +56,8 @@ func (b *Batch) Add(ctx context.Context, m mailbox.Message, body io.Reader) erro
 	case err != nil:
 		return fmt.Errorf("append to %q: %w", string(b.name), err)
 	}
-	stored := mailbox.Stored{Source: m.ID}
-	if data.UID != 0 && b.account.isValid(b.name, data.UIDValidity) {
-		stored.ID = idOf(uint32(data.UID))
-	}
-	b.stored = append(b.stored, stored)
+	id := b.account.arrival(b.name, data.UIDValidity, uint32(data.UID), before)
+	b.stored = append(b.stored, mailbox.Stored{Source: m.ID, ID: id})
 	return nil
 }
 

@@ -19,7 +19,8 @@ import (
 )
 
 // A fake is a server that says what a test wants. Answers are found by what a command begins with, the longest first;
-// "%s" stands for its tag. A command without an answer is answered OK.
+// "%s" stands for its tag. A command without an answer is answered OK. One that announces a literal is first given the
+// answer to "{" and itself, which is to go on if there is none; where that is a refusal, no literal follows.
 type fake struct {
 	t        *testing.T
 	listener net.Listener
@@ -31,6 +32,7 @@ type fake struct {
 	mu       sync.Mutex
 	answers  map[string]string
 	commands []string
+	literals []string
 }
 
 const usualGreeting = "* OK [CAPABILITY IMAP4rev1 AUTH=PLAIN SASL-IR] hello\r\n"
@@ -97,6 +99,14 @@ func (f *fake) serve(conn net.Conn) {
 		f.commands = append(f.commands, command)
 		answer := f.answer(command)
 		f.mu.Unlock()
+		if size, announced := literalOf(command); announced {
+			on := f.announced(command)
+			if on != goOn {
+				answer = on
+			} else if err := f.takeLiteral(conn, br, size); err != nil {
+				return
+			}
+		}
 		if _, err := io.WriteString(conn, strings.ReplaceAll(answer, "%s", tag)); err != nil || answer == "" {
 			return
 		}
@@ -110,6 +120,43 @@ func (f *fake) serve(conn net.Conn) {
 	}
 }
 
+const (
+	fine = "%s OK done\r\n"
+	goOn = "+ go\r\n"
+)
+
+// announced is what is said to the announcement of a literal.
+func (f *fake) announced(command string) string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if answer := f.answer("{" + command); answer != fine {
+		return answer
+	}
+	return goOn
+}
+
+// takeLiteral reads a literal and the end of its line.
+func (f *fake) takeLiteral(conn net.Conn, br *bufio.Reader, size int) error {
+	if _, err := io.WriteString(conn, goOn); err != nil {
+		return err
+	}
+	literal := make([]byte, size+2)
+	if _, err := io.ReadFull(br, literal); err != nil {
+		return err
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.literals = append(f.literals, string(literal[:size]))
+	return nil
+}
+
+// literalOf returns the size of the literal that a command announces.
+func literalOf(command string) (size int, announced bool) {
+	_, text, found := strings.Cut(command, "{")
+	size, err := strconv.Atoi(strings.TrimSuffix(text, "}"))
+	return size, found && err == nil
+}
+
 // answer finds what to say. f.mu is held.
 func (f *fake) answer(command string) string {
 	best, found := "", false
@@ -119,7 +166,7 @@ func (f *fake) answer(command string) string {
 		}
 	}
 	if !found {
-		return "%s OK done\r\n"
+		return fine
 	}
 	return f.answers[best]
 }

@@ -169,8 +169,12 @@ func (l *listing) info(name mailbox.Name, entry wire.List) mailbox.Info {
 		info.Messages = int64(*data.Messages)
 	}
 	if data.UIDValidity != nil && *data.UIDValidity != 0 {
-		if a := l.session.account; a.validity[name] == 0 { // what a scan learnt its UIDs under stays
-			a.validity[name] = *data.UIDValidity
+		a := l.session.account
+		if a.validity[name] == 0 { // what a scan learnt its UIDs under stays
+			a.learn(name, *data.UIDValidity, 0)
+		}
+		if data.UIDNext != nil && *data.UIDNext > 0 && a.validity[name] == *data.UIDValidity {
+			a.give(name, *data.UIDNext-1)
 		}
 		info.Identity = fmt.Sprintf("v%d", *data.UIDValidity)
 	}

@@ -162,6 +162,7 @@ func (a *Account) forget(name mailbox.Name) {
 	hit := func(other mailbox.Name) bool { return other == name || other.Under(name) }
 	deleteKeys(a.wires, hit)
 	deleteKeys(a.validity, hit)
+	deleteKeys(a.taken, hit)
 	deleteKeys(a.keeps, hit)
 	a.idle = slices.DeleteFunc(a.idle, func(s *session) bool {
 		if !hit(s.selected) {

@@ -95,6 +95,7 @@ func (s *session) transplant(ctx context.Context, do func(goimap.UIDSet, string)
 		return err
 	}
 	for _, set := range uidSet(ids).Split(maxSet) {
+		before := s.account.given(to)
 		var c copied
 		err := s.do(ctx, func() (err error) {
 			c, err = do(numSet(set), target)
@@ -103,8 +104,8 @@ func (s *session) transplant(ctx context.Context, do func(goimap.UIDSet, string)
 		if err != nil {
 			return err
 		}
-		if len(c.dest) > 0 && !s.account.isValid(to, c.validity) {
-			c.source, c.dest = nil, nil // UIDs of a mailbox that is not the one we know
+		if len(c.dest) > 0 && !s.account.arrivals(to, c, before) {
+			c.source, c.dest = nil, nil // UIDs of a mailbox that is not the one we know, or of other messages
 		}
 		mapCopied(ids, set, c.source, c.dest, arrived)
 	}

@@ -195,7 +195,7 @@ func (v *survey) remember() {
 	a := v.session.account
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.validity[v.req.Name] = v.data.UIDValidity
+	a.learn(v.req.Name, v.data.UIDValidity, uint32(v.data.UIDNext))
 	a.keeps[v.req.Name] = holds(v.data)
 }
 
