@@ -37,6 +37,14 @@ func readMemo(c mailbox.Cursor) memo {
 	return m
 }
 
+func (m memo) cursor() mailbox.Cursor {
+	text, err := json.Marshal(m)
+	if err != nil {
+		panic(err) // numbers can always be written
+	}
+	return mailbox.Cursor{Memo: string(text)}
+}
+
 // Scan looks for what changed in a mailbox since the cursor: with CONDSTORE by asking for changes, else by listing all
 // flags. Removals are reported only if the numbers of SELECT and of a SEARCH add up, and so is what a listing left out.
 //
@@ -83,7 +91,7 @@ func (v *survey) run(ctx context.Context) error {
 	v.remember()
 	v.scan = &mailbox.Scan{
 		Full: v.full, Reset: v.isReset(), Settled: true, Holds: holds(v.data), Unread: map[mailbox.ID]error{},
-		Generation: strconv.FormatUint(uint64(v.data.UIDValidity), 10),
+		Generation: strconv.FormatUint(uint64(v.data.UIDValidity), 10), Start: memo{Validity: v.data.UIDValidity}.cursor(),
 	}
 	if err := v.settle(ctx); err != nil {
 		return err
@@ -230,11 +238,7 @@ func (v *survey) cursor() mailbox.Cursor {
 			m.Witness, m.WitnessMod = e.uid, e.mod
 		}
 	}
-	text, err := json.Marshal(m)
-	if err != nil {
-		panic(err) // numbers can always be written
-	}
-	c := mailbox.Cursor{Memo: string(text)}
+	c := m.cursor()
 	if v.scan.Settled && len(v.scan.Unread) == 0 {
 		c.Mark = mark(m.Validity, m.Next, v.data.NumMessages, m.Highest)
 	}

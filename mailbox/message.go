@@ -96,6 +96,9 @@ const RoleTrash Role = "Trash"
 type Scan struct {
 	// Cursor describes the moment just before the look. It may be stored once everything below it is.
 	Cursor Cursor
+	// Start tells of which generation the IDs are, and nothing of what was seen: it may be stored before anything else,
+	// so that IDs of a run that never came to its Cursor are not taken for those of another generation.
+	Start Cursor
 	// Generation of the IDs: on IMAP the UIDVALIDITY in decimal, in a Maildir empty.
 	Generation string
 	// Full means that Present lists every message; otherwise it holds the new ones and those whose flags may differ.

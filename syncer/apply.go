@@ -84,17 +84,14 @@ func (a *applier) soil(name mailbox.Name, side Side) {
 	}
 }
 
-// create makes the mailboxes that one side lacks, parents first, and forgets what a new start of the far side made
-// void.
+// create makes the mailboxes that one side lacks, parents first.
 func (a *applier) create(ctx context.Context, jobs []*job) error {
+	if err := a.begin(ctx, jobs); err != nil {
+		return err
+	}
 	for _, j := range jobs {
 		if j.failed[Far] || j.failed[Near] {
 			continue
-		}
-		if j.reset {
-			if err := a.ledger.Commit(ctx, mailbox.Update{Mailbox: j.name, Reset: true}); err != nil {
-				return err
-			}
 		}
 		for _, side := range []Side{Far, Near} {
 			if !j.creates(side) {
@@ -106,6 +103,23 @@ func (a *applier) create(ctx context.Context, jobs []*job) error {
 		}
 	}
 	return nil
+}
+
+// begin forgets what a new start of the far side made void, and puts on record of which generation the IDs are that
+// follow: should the run die before its cursors are, the next one must be able to tell them from others.
+func (a *applier) begin(ctx context.Context, jobs []*job) error {
+	var updates []mailbox.Update
+	for _, j := range jobs {
+		first := j.scanned[Far] && (j.twin == nil || j.twin.Far.Cursor == mailbox.Cursor{})
+		if j.failed[Far] || j.failed[Near] || !j.reset && !first {
+			continue
+		}
+		updates = append(updates, mailbox.Update{Mailbox: j.name, Reset: j.reset, Far: &mailbox.Half{Cursor: j.start}})
+	}
+	if len(updates) == 0 {
+		return nil
+	}
+	return a.ledger.Commit(ctx, updates...)
 }
 
 func (a *applier) createOn(ctx context.Context, j *job, side Side) error {

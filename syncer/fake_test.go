@@ -151,6 +151,7 @@ func (m *memory) Scan(_ context.Context, req mailbox.ScanRequest) (*mailbox.Scan
 	}
 	m.scans++
 	s := &mailbox.Scan{Cursor: mailbox.Cursor{Mark: b.mark(), Memo: strconv.Itoa(b.gen)}, Full: true, Settled: true, Generation: strconv.Itoa(b.gen)}
+	s.Start.Memo = s.Cursor.Memo
 	known := req.Known
 	if m.far && req.Since.Memo != "" && req.Since.Memo != s.Cursor.Memo {
 		s.Reset, known = true, nil

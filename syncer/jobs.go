@@ -26,11 +26,12 @@ type job struct {
 	hold   [2]holds // by Side
 	reset  bool     // the far side started anew: last knows nothing
 	half   [2]mailbox.Half
-	failed [2]bool      // by Side: it could not be read in full
-	dirty  [2]bool      // by Side: something was left undone, so the cursor stays where it is
-	held   [2]bool      // by Side: removals there were held back
-	later  bool         // the mailbox vanished on the far side; what is new on the near side waits for the next pass
-	kept   []mailbox.ID // what the near side removed and the far side keeps
+	start  mailbox.Cursor // of the far side's scan
+	failed [2]bool        // by Side: it could not be read in full
+	dirty  [2]bool        // by Side: something was left undone, so the cursor stays where it is
+	held   [2]bool        // by Side: removals there were held back
+	later  bool           // the mailbox vanished on the far side; what is new on the near side waits for the next pass
+	kept   []mailbox.ID   // what the near side removed and the far side keeps
 
 	forgotten  bool // last no longer has it
 	generation string

@@ -65,7 +65,7 @@ func (r *run) scanSide(ctx context.Context, s *sift, side Side) error {
 		return fmt.Errorf("scan the %s side: %w", side, err)
 	}
 	if side == Far {
-		j.generation = scan.Generation
+		j.generation, j.start = scan.Generation, scan.Start
 		if scan.Reset {
 			s.reset()
 		}
