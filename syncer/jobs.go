@@ -45,6 +45,7 @@ type holds func(mailbox.Flag) bool
 // jobs finds the mailboxes that have to be looked at.
 func (r *run) jobs(ctx context.Context, v *view) []*job {
 	var jobs []*job
+	r.doubt = [2]bool{}
 	for _, name := range v.names {
 		j := r.job(v, name)
 		if j == nil || r.doubtful(ctx, j) {
@@ -84,6 +85,7 @@ func (r *run) doubtful(ctx context.Context, j *job) bool {
 			err = errDoubt
 		}
 		if err != nil {
+			r.doubt[side] = true
 			r.problem(&mailbox.MailboxError{Mailbox: j.name, Err: fmt.Errorf("on the %s side: %w", side, err)})
 			return true
 		}

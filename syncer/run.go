@@ -118,6 +118,7 @@ type run struct {
 	braked  error                 // what was held back
 	knowing bool                  // something is known that a new message might turn out to be
 	looking map[mailbox.Name]bool // what the pass before changed on the far side
+	doubt   [2]bool               // by Side: its listing leaves out what is there
 
 	day    string        // today, as tallies name it
 	today  mailbox.Tally // what was removed today before this run
@@ -206,7 +207,10 @@ func (r *run) once(ctx context.Context) error {
 // policy holds removals back on a side as long as the other side could not be read in full, or is not planned for in
 // full: what seems removed might have moved to where nobody looks.
 func (r *run) policy(v *view, jobs []*job) Policy {
-	p := Policy{Trash: v.trash, Spared: [2]map[mailbox.Name]bool{{}, {}}}
+	p := Policy{
+		Trash: v.trash, NoRemoval: [2]bool{Far: r.doubt[Near], Near: r.doubt[Far]},
+		Spared: [2]map[mailbox.Name]bool{{}, {}},
+	}
 	for _, j := range jobs {
 		p.NoRemoval[Far] = p.NoRemoval[Far] || j.later
 		for _, side := range []Side{Far, Near} {

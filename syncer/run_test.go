@@ -78,7 +78,7 @@ func describe(r *Report) string {
 
 func (w *world) mustSync(t fataler) *Report {
 	t.Helper()
-	r, err := w.sync(Options{AllowDelete: true})
+	r, err := w.sync(Options{AllowDelete: true, Retry: true})
 	if err != nil || len(r.Problems) > 0 {
 		t.Fatalf("sync: %v %v", err, r.Problems)
 	}

@@ -1,0 +1,330 @@
+package syncer
+
+import (
+	"context"
+	"errors"
+	"io"
+	"maps"
+	"strconv"
+	"strings"
+	"testing"
+
+	"mailtwin/mailbox"
+)
+
+// An odd server is one that does what servers have been seen to do. Each field is asked at every call; nil is a good
+// server.
+type odd struct {
+	*memory
+	list     func([]mailbox.Info) []mailbox.Info                          // what a listing brings
+	scanned  func(mailbox.Name) error                                     // whether a mailbox can be opened; called again when it was
+	withheld func(mailbox.ID) error                                       // whether a body is handed over
+	refused  func(mailbox.Message) error                                  // whether a message is stored
+	stored   func(box mailbox.Name, raw string, id mailbox.ID) mailbox.ID // the ID that it is said to have got
+	unset    func(mailbox.FlagChange) error                               // whether flags are set
+	reading  func()                                                       // called before a body is handed over
+}
+
+func (o *odd) Mailboxes(ctx context.Context) ([]mailbox.Info, error) {
+	infos, err := o.memory.Mailboxes(ctx)
+	if o.list != nil {
+		infos = o.list(infos)
+	}
+	return infos, err
+}
+
+func (o *odd) Scan(ctx context.Context, req mailbox.ScanRequest) (*mailbox.Scan, error) {
+	if o.scanned != nil {
+		if err := o.scanned(req.Name); err != nil {
+			return nil, err
+		}
+	}
+	return o.memory.Scan(ctx, req)
+}
+
+func (o *odd) Fetch(ctx context.Context, name mailbox.Name, ids []mailbox.ID, body func(mailbox.ID, io.Reader) error, problem func(mailbox.ID, error)) error {
+	var handed []mailbox.ID
+	for _, id := range ids {
+		if o.reading != nil {
+			o.reading()
+		}
+		if o.withheld != nil {
+			if err := o.withheld(id); err != nil {
+				problem(id, err)
+				continue
+			}
+		}
+		handed = append(handed, id)
+	}
+	return o.memory.Fetch(ctx, name, handed, body, problem)
+}
+
+func (o *odd) SetFlags(ctx context.Context, name mailbox.Name, changes []mailbox.FlagChange, problem func(mailbox.ID, error)) error {
+	var set []mailbox.FlagChange
+	for _, c := range changes {
+		if o.unset != nil {
+			if err := o.unset(c); err != nil {
+				problem(c.ID, err)
+				continue
+			}
+		}
+		set = append(set, c)
+	}
+	return o.memory.SetFlags(ctx, name, set, problem)
+}
+
+func (o *odd) Append(ctx context.Context, name mailbox.Name) (Batch, error) {
+	b, err := o.memory.Append(ctx, name)
+	return &oddBatch{b.(*memoryBatch), o}, err
+}
+
+type oddBatch struct {
+	*memoryBatch
+	server *odd
+}
+
+func (b *oddBatch) Add(ctx context.Context, m mailbox.Message, body io.Reader) error {
+	if b.server.refused != nil {
+		if err := b.server.refused(m); err != nil {
+			return &mailbox.MessageError{Mailbox: b.name, ID: m.ID, Err: err}
+		}
+	}
+	if err := b.memoryBatch.Add(ctx, m, body); err != nil || b.server.stored == nil {
+		return err
+	}
+	last := &b.ready[len(b.ready)-1]
+	last.ID = b.server.stored(b.name, b.raws[len(b.raws)-1], last.ID)
+	return nil
+}
+
+func (w *world) syncWith(far *odd, opts Options) (*Report, error) {
+	far.memory, opts.Workers = w.far, 1
+	return Run(context.Background(), far, w.near, w.ledger, opts)
+}
+
+// R1: what happens while a run looks and works is found by the next run.
+func TestR1ChangeMeanwhile(t *testing.T) {
+	for _, when := range []string{"between listing and look", "while bodies are read"} {
+		w := newWorld()
+		ids := []mailbox.ID{w.far.put(mailbox.Inbox, w.write()), w.far.put(mailbox.Inbox, w.write())}
+		w.mustSync(t)
+		w.far.put(mailbox.Inbox, w.write())
+		done := false
+		change := func() {
+			if done {
+				return
+			}
+			done = true
+			w.far.mustSetFlags(t, mailbox.Inbox, mailbox.FlagChange{ID: ids[0], Add: mailbox.MakeFlags(mailbox.Seen)})
+			delete(w.far.boxes[mailbox.Inbox].messages, ids[1])
+			w.far.put(mailbox.Inbox, w.write())
+		}
+		server := &odd{scanned: func(mailbox.Name) error { change(); return nil }}
+		if when == "while bodies are read" {
+			server = &odd{reading: change}
+		}
+		if r, err := w.syncWith(server, Options{}); err != nil || len(r.Problems) > 0 || !done {
+			t.Fatalf("%s: %v, %v", when, err, r.Problems)
+		}
+		w.mustSync(t)
+		w.wantAgreement(t)
+		if n := len(w.near.boxes[mailbox.Inbox].messages); n != 3 {
+			t.Errorf("%s: %d messages", when, n)
+		}
+	}
+}
+
+// R5: whatever bodies a server withholds, those messages are named, left where they are, asked for again in every run,
+// and arrive when the server hands them over.
+func TestR5WithheldBodies(t *testing.T) {
+	for subset := range 1 << 4 {
+		w := newWorld()
+		for range 4 {
+			w.far.put(mailbox.Inbox, w.write())
+		}
+		want := 0
+		why := errors.New("NO [UNAVAILABLE] not now")
+		server := &odd{withheld: func(id mailbox.ID) error {
+			if subset&(1<<(id[0]-'1')) != 0 {
+				return why
+			}
+			return nil
+		}}
+		for i := range 4 {
+			want += subset >> i & 1
+		}
+		for run := range 3 {
+			r, err := w.syncWith(server, Options{Retry: true})
+			if err != nil || len(r.Problems) != want || len(w.near.boxes[mailbox.Inbox].messages) != 4-want || len(w.far.boxes[mailbox.Inbox].messages) != 4 {
+				t.Fatalf("without %04b, run %d: %v, %v, %d messages arrived", subset, run, err, r.Problems, len(w.near.boxes[mailbox.Inbox].messages))
+			}
+			for _, problem := range r.Problems {
+				var one *mailbox.MessageError
+				if !errors.As(problem, &one) || !errors.Is(problem, why) {
+					t.Errorf("without %04b: %v names no message", subset, problem)
+				}
+			}
+		}
+		w.mustSync(t)
+		w.wantAgreement(t)
+	}
+}
+
+// R15: a listing that is empty or short for once, though the mailboxes are there, removes nothing anywhere.
+func TestR15ShortList(t *testing.T) {
+	for _, missing := range []string{"INBOX", "Work", "INBOX Work Trash"} {
+		w := newWorld()
+		w.far.make("Work")
+		var here mailbox.ID
+		for _, name := range []mailbox.Name{mailbox.Inbox, "Work"} {
+			w.far.put(name, w.write())
+			here = w.far.put(name, w.write())
+		}
+		w.mustSync(t)
+		delete(w.far.boxes["Work"].messages, here)
+		w.far.boxes["Work"].version++
+		before, far := w.near.content(), w.far.content()
+		short := &odd{list: func(infos []mailbox.Info) []mailbox.Info {
+			var kept []mailbox.Info
+			for _, info := range infos {
+				if !strings.Contains(missing, string(info.Name)) {
+					kept = append(kept, info)
+				}
+			}
+			return kept
+		}}
+		r, err := w.syncWith(short, Options{})
+		if err != nil || len(r.Problems) == 0 || !maps.Equal(before, w.near.content()) || !maps.Equal(far, w.far.content()) {
+			t.Errorf("without %s: %v, %v\nnear %v", missing, err, r.Problems, w.near.content())
+		}
+		w.mustSync(t)
+		w.wantAgreement(t)
+	}
+}
+
+// R15: a mailbox that cannot be opened is named, the others are synced, and removals wait.
+func TestR15RefusedSelect(t *testing.T) {
+	w := newWorld()
+	w.far.make("Work")
+	w.far.put("Work", w.write())
+	ids := []mailbox.ID{w.far.put(mailbox.Inbox, w.write()), w.far.put(mailbox.Inbox, w.write())}
+	w.mustSync(t)
+	w.far.put("Work", w.write())
+	w.far.put(mailbox.Inbox, w.write())
+	delete(w.far.boxes[mailbox.Inbox].messages, ids[0])
+	server := &odd{scanned: func(name mailbox.Name) error {
+		if name == "Work" {
+			return &mailbox.MailboxError{Mailbox: name, Err: errors.New("NO it is locked")}
+		}
+		return nil
+	}}
+	r, err := w.syncWith(server, Options{})
+	if err != nil || len(r.Problems) != 1 || len(w.near.boxes[mailbox.Inbox].messages) != 3 || len(w.near.boxes["Work"].messages) != 1 {
+		t.Errorf("%v, %v, %v", err, r.Problems, w.near.content())
+	}
+	w.mustSync(t)
+	w.wantAgreement(t)
+}
+
+// R17: a server that stores something else than it was given, does not tell where, tells it wrong, or merges what it
+// has already, has each message once after ten runs, and nothing is lost here.
+func TestR17OddUploads(t *testing.T) {
+	servers := map[string]func(w *world) *odd{
+		"good":                   func(*world) *odd { return &odd{} },
+		"rewrites":               func(w *world) *odd { w.far.rewrites = true; return &odd{} },
+		"tells no UID":           func(w *world) *odd { w.far.noUIDs = true; return &odd{} },
+		"rewrites, tells no UID": func(w *world) *odd { w.far.rewrites, w.far.noUIDs = true, true; return &odd{} },
+		"a UID that nothing has": func(*world) *odd {
+			wrong := 900
+			return &odd{stored: func(mailbox.Name, string, mailbox.ID) mailbox.ID {
+				wrong++
+				return mailbox.ID(strconv.Itoa(wrong))
+			}}
+		},
+		"merges": func(w *world) *odd {
+			return &odd{stored: func(box mailbox.Name, raw string, id mailbox.ID) mailbox.ID {
+				for other, m := range w.far.boxes[box].messages {
+					if other != id && m.raw == raw {
+						delete(w.far.boxes[box].messages, id)
+						return other
+					}
+				}
+				return id
+			}}
+		},
+	}
+	for name, makeServer := range servers {
+		w := newWorld()
+		w.far.put(mailbox.Inbox, w.write())
+		w.mustSync(t)
+		server := makeServer(w)
+		w.near.put(mailbox.Inbox, w.write())
+		w.near.put(mailbox.Inbox, w.write())
+		want := w.near.raws()
+		for run := range 10 {
+			r, err := w.syncWith(server, Options{})
+			if err != nil || len(r.Problems) > 0 {
+				t.Errorf("%s, run %d: %v, %v", name, run, err, r.Problems)
+			}
+		}
+		far := map[string]int{}
+		for raw, n := range w.far.raws() {
+			far[strings.TrimPrefix(raw, "X-Stamp: 1\r\n")] += n
+		}
+		if near := w.near.raws(); !maps.Equal(near, want) || !maps.Equal(far, want) {
+			t.Errorf("%s: far %v\nnear %v\nwant %v", name, far, near, want)
+		}
+		if r, err := w.syncWith(server, Options{}); err != nil || !r.Idle() {
+			t.Errorf("%s: not idle: %v %s", name, err, describe(r))
+		}
+	}
+}
+
+// R18: what the server refuses, of messages or flags, is named, and costs nothing else.
+func TestR18TheOther99(t *testing.T) {
+	no := errors.New("BAD [TOOBIG] too big")
+	w := newWorld()
+	w.mustSync(t)
+	for range 100 {
+		w.near.put(mailbox.Inbox, w.write())
+	}
+	server := &odd{refused: func(m mailbox.Message) error {
+		if m.ID == "key51" {
+			return no
+		}
+		return nil
+	}}
+	for range 2 {
+		r, err := w.syncWith(server, Options{})
+		if err != nil || len(r.Problems) != 1 || !errors.Is(r.Problems[0], no) || len(w.far.boxes[mailbox.Inbox].messages) != 99 || len(w.near.boxes[mailbox.Inbox].messages) != 100 {
+			t.Fatalf("%v, %v, %d messages", err, r.Problems, len(w.far.boxes[mailbox.Inbox].messages))
+		}
+	}
+	w.mustSync(t)
+	var changes []mailbox.FlagChange
+	for id := range w.near.boxes[mailbox.Inbox].messages {
+		changes = append(changes, mailbox.FlagChange{ID: id, Add: mailbox.MakeFlags("work")})
+	}
+	w.near.mustSetFlags(t, mailbox.Inbox, changes...)
+	server = &odd{unset: func(c mailbox.FlagChange) error {
+		if c.ID == "7" {
+			return no
+		}
+		return nil
+	}}
+	r, err := w.syncWith(server, Options{})
+	set := 0
+	for _, m := range w.far.boxes[mailbox.Inbox].messages {
+		set += len(m.flags.Keywords())
+	}
+	if err != nil || len(r.Problems) != 1 || set != 99 {
+		t.Errorf("%v, %v, %d flags were set", err, r.Problems, set)
+	}
+	for id, m := range w.near.boxes[mailbox.Inbox].messages {
+		if !m.flags.Has("work") {
+			t.Errorf("message %s lost its flag here", id)
+		}
+	}
+	w.mustSync(t)
+	w.wantAgreement(t)
+}
