@@ -70,9 +70,9 @@ func checkJournal(journal *bbolt.Bucket) error {
 		case journalTally:
 			_, err = decodeTally(string(key[1:]), value)
 		case journalTrouble:
-			_, err = decodeTrouble(key[1:], value)
+			_, err = decodeTrouble(key, value)
 		case journalRun:
-			_, err = decodeOutcome(value)
+			_, err = decodeOutcome(key, value)
 		}
 		if err != nil {
 			return fmt.Errorf("entry %x of the journal: %w", key, err)

@@ -38,7 +38,7 @@ func (db *DB) Troubles(context.Context) ([]mailbox.Trouble, error) {
 	var troubles []mailbox.Trouble
 	err := db.journal(func(journal *bbolt.Bucket) error {
 		return eachOf(journal, journalTrouble, func(key, value []byte) error {
-			trouble, err := decodeTrouble(key[1:], value)
+			trouble, err := decodeTrouble(key, value)
 			troubles = append(troubles, trouble)
 			return err
 		})
@@ -56,7 +56,7 @@ func (db *DB) PutTroubles(_ context.Context, troubles []mailbox.Trouble) error {
 			}
 		}
 		for _, t := range troubles {
-			if err := journal.Put(troubleKey(t), encodeTrouble(t)); err != nil {
+			if err := journal.Put(troubleKey(t), encodeTrouble(troubleKey(t), t)); err != nil {
 				return err
 			}
 		}
@@ -68,8 +68,8 @@ func (db *DB) PutTroubles(_ context.Context, troubles []mailbox.Trouble) error {
 func (db *DB) Runs(context.Context) ([]mailbox.Outcome, error) {
 	var runs []mailbox.Outcome
 	err := db.journal(func(journal *bbolt.Bucket) error {
-		return eachOf(journal, journalRun, func(_, value []byte) error {
-			run, err := decodeOutcome(value)
+		return eachOf(journal, journalRun, func(key, value []byte) error {
+			run, err := decodeOutcome(key, value)
 			runs = append([]mailbox.Outcome{run}, runs...)
 			return err
 		})
@@ -92,7 +92,8 @@ func (db *DB) PutRun(run mailbox.Outcome) error {
 			}
 			old = old[1:]
 		}
-		return journal.Put(binary.BigEndian.AppendUint64([]byte{journalRun}, n), encodeOutcome(run))
+		key := binary.BigEndian.AppendUint64([]byte{journalRun}, n)
+		return journal.Put(key, encodeOutcome(key, run))
 	})
 }
 
@@ -138,21 +139,21 @@ func addTally(tx *bbolt.Tx, add mailbox.Tally) error {
 	for side, n := range add.Removed {
 		sum.Removed[side] += n
 	}
-	return journal.Put(key, encodeTally(sum))
+	return journal.Put(key, encodeTally(key, sum))
 }
 
 func tallyKey(day string) []byte { return append([]byte{journalTally}, day...) }
 
-func encodeTally(t mailbox.Tally) []byte {
+func encodeTally(key []byte, t mailbox.Tally) []byte {
 	e := newRecord()
 	for _, n := range t.Removed {
 		e.uint(uint64(n))
 	}
-	return e
+	return e.seal(key)
 }
 
 func decodeTally(day string, value []byte) (mailbox.Tally, error) {
-	d := openRecord(value)
+	d := openRecord(tallyKey(day), value)
 	t := mailbox.Tally{Day: day}
 	for side := range t.Removed {
 		t.Removed[side] = d.count()
@@ -164,30 +165,30 @@ func troubleKey(t mailbox.Trouble) []byte {
 	return append([]byte{journalTrouble}, string(t.Mailbox)+"\x00"+string(t.ID)...)
 }
 
-func encodeTrouble(t mailbox.Trouble) []byte {
+func encodeTrouble(key []byte, t mailbox.Trouble) []byte {
 	e := newRecord()
 	e.text(t.Reason)
 	e.time(t.Since)
 	e.time(t.Last)
 	e.uint(uint64(t.Tries))
 	e.time(t.Next)
-	return e
+	return e.seal(key)
 }
 
 func decodeTrouble(key, value []byte) (mailbox.Trouble, error) {
 	at := bytes.LastIndexByte(key, 0)
-	if at < 0 {
+	if at < 1 {
 		return mailbox.Trouble{}, fmt.Errorf("%w: key %x of a trouble", errRecord, key)
 	}
-	d := openRecord(value)
+	d := openRecord(key, value)
 	t := mailbox.Trouble{
-		Mailbox: mailbox.Name(key[:at]), ID: mailbox.ID(key[at+1:]), Reason: d.text(),
+		Mailbox: mailbox.Name(key[1:at]), ID: mailbox.ID(key[at+1:]), Reason: d.text(),
 		Since: d.time(), Last: d.time(), Tries: d.count(), Next: d.time(),
 	}
 	return t, d.close()
 }
 
-func encodeOutcome(o mailbox.Outcome) []byte {
+func encodeOutcome(key []byte, o mailbox.Outcome) []byte {
 	e := newRecord()
 	e.time(o.Began)
 	e.time(o.Ended)
@@ -196,11 +197,11 @@ func encodeOutcome(o mailbox.Outcome) []byte {
 	for _, n := range []int{o.Status, o.Downloaded, o.Uploaded, o.Removed[0], o.Removed[1], o.Left} {
 		e.uint(uint64(n))
 	}
-	return e
+	return e.seal(key)
 }
 
-func decodeOutcome(value []byte) (mailbox.Outcome, error) {
-	d := openRecord(value)
+func decodeOutcome(key, value []byte) (mailbox.Outcome, error) {
+	d := openRecord(key, value)
 	o := mailbox.Outcome{Began: d.time(), Ended: d.time(), Whole: d.upTo(1) == 1, Error: d.text()}
 	for _, n := range []*int{&o.Status, &o.Downloaded, &o.Uploaded, &o.Removed[0], &o.Removed[1], &o.Left} {
 		*n = d.count()

@@ -1,6 +1,7 @@
 package state
 
 import (
+	"bytes"
 	"encoding/binary"
 	"path/filepath"
 	"reflect"
@@ -83,9 +84,21 @@ func TestSchema1IsBroughtUpToDate(t *testing.T) {
 		t.Fatal(err)
 	}
 	id := db.ID()
+	pair := samplePair(7)
+	if err := db.Commit(t.Context(), mailbox.Update{Mailbox: "A", Put: []mailbox.Pair{pair}}); err != nil {
+		t.Fatal(err)
+	}
 	err = db.bolt.Update(func(tx *bbolt.Tx) error {
 		if err := tx.DeleteBucket(bucketJournal); err != nil {
 			return err
+		}
+		number := tx.Bucket(bucketNames).Get([]byte("A"))
+		for _, bucket := range []*bbolt.Bucket{tx.Bucket(bucketTwins), tx.Bucket(bucketPairs).Bucket(number)} {
+			key, value := bucket.Cursor().First()
+			old := append([]byte{1}, value[1:len(value)-sumLength]...)
+			if err := bucket.Put(bytes.Clone(key), old); err != nil {
+				return err
+			}
 		}
 		return tx.Bucket(bucketMeta).Put(keySchema, binary.BigEndian.AppendUint32(nil, 1))
 	})
@@ -106,6 +119,9 @@ func TestSchema1IsBroughtUpToDate(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer db.Close() //nolint:errcheck // a test
+	if got := pairs(t, db, "A"); len(got) != 1 || got[0] != pair {
+		t.Errorf("%+v, want %+v", got, pair)
+	}
 	if err := db.PutRun(mailbox.Outcome{}); err != nil || db.ID() != id {
 		t.Errorf("id %s, was %s; %v", db.ID(), id, err)
 	}

@@ -16,9 +16,11 @@ import (
 func (db *DB) Mailboxes(context.Context) ([]mailbox.Twin, error) {
 	var twins []mailbox.Twin
 	err := db.view(func(tx *bbolt.Tx) error {
-		return tx.Bucket(bucketNames).ForEach(func(_, number []byte) error {
-			twin, err := decodeTwin(tx.Bucket(bucketTwins).Get(number))
-			twins = append(twins, twin)
+		return tx.Bucket(bucketNames).ForEach(func(name, number []byte) error {
+			box, err := findNamed(tx, mailbox.Name(name), number)
+			if err == nil {
+				twins = append(twins, box.twin)
+			}
 			return err
 		})
 	})
@@ -67,11 +69,11 @@ func (db *DB) pairsAfter(name mailbox.Name, last []byte) (pairs []mailbox.Pair, 
 		if number == nil {
 			return nil
 		}
-		box, err := find(tx, number)
+		box, err := findNamed(tx, name, number)
 		if err != nil {
 			return err
 		}
-		c := box.pairs.Cursor()
+		c, before := box.pairs.Cursor(), last
 		k, v := c.First()
 		if last != nil {
 			if k, v = c.Seek(last); bytes.Equal(k, last) {
@@ -83,10 +85,14 @@ func (db *DB) pairsAfter(name mailbox.Name, last []byte) (pairs []mailbox.Pair, 
 				return nil
 			}
 			p, err := decodePair(k, v)
+			if err == nil && bytes.Compare(k, before) <= 0 {
+				err = fmt.Errorf("%w: key %x out of order", errRecord, k)
+			}
 			if err != nil {
 				return err
 			}
 			pairs, next = append(pairs, p), bytes.Clone(k)
+			before = next
 		}
 		next = nil
 		return nil

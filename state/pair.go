@@ -49,7 +49,7 @@ const (
 	farSame   = 2 // it is the near one
 )
 
-func encodePair(p mailbox.Pair) []byte {
+func encodePair(key []byte, p mailbox.Pair) []byte {
 	e := newRecord()
 	e.uint(uint64(p.Parked))
 	e.flags(p.Flags)
@@ -66,14 +66,15 @@ func encodePair(p mailbox.Pair) []byte {
 		e = append(e, p.FarDigest[:]...)
 	}
 	e.text(shorten(p))
-	return binary.BigEndian.AppendUint64(e, uint64(p.Hint))
+	e = binary.BigEndian.AppendUint64(e, uint64(p.Hint))
+	return e.seal(key)
 }
 
 func decodePair(key, value []byte) (p mailbox.Pair, err error) {
 	if p.Far, err = farOf(key); err != nil {
 		return p, err
 	}
-	d := openRecord(value)
+	d := openRecord(key, value)
 	if p.Parked = mailbox.Parked(d.upTo(uint64(mailbox.Kept))); d.err != nil {
 		return p, d.err
 	}

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"math"
 	"strings"
 	"time"
@@ -11,8 +12,18 @@ import (
 	"mailtwin/mailbox"
 )
 
-// recordVersion begins every record.
-const recordVersion = 1
+// recordVersion begins every record. Records of version 1, which the first schema has, end without a checksum.
+const recordVersion = 2
+
+// sumLength is how many octets the checksum has that ends every record. It covers the key too: a bit that fell in a UID
+// would tie a file to another message.
+const sumLength = 4
+
+var castagnoli = crc32.MakeTable(crc32.Castagnoli)
+
+func checksum(key, record []byte) uint32 {
+	return crc32.Update(crc32.Checksum(key, castagnoli), castagnoli, record)
+}
 
 var errRecord = errors.New("record cannot be read")
 
@@ -54,17 +65,24 @@ func (e *encoder) flags(f mailbox.Flags) {
 	e.text(strings.Join(words, " "))
 }
 
+// seal ends the record that belongs to a key.
+func (e encoder) seal(key []byte) []byte { return binary.BigEndian.AppendUint32(e, checksum(key, e)) }
+
 // A decoder takes them off again. After the first thing that does not fit, err is set and all else is zero.
 type decoder struct {
 	rest []byte
 	err  error
 }
 
-func openRecord(p []byte) *decoder {
-	if len(p) == 0 || p[0] != recordVersion {
+func openRecord(key, p []byte) *decoder {
+	if len(p) > 0 && p[0] == 1 {
+		return &decoder{rest: p[1:]}
+	}
+	n := len(p) - sumLength
+	if n < 1 || p[0] != recordVersion || checksum(key, p[:n]) != binary.BigEndian.Uint32(p[n:]) {
 		return &decoder{err: errRecord}
 	}
-	return &decoder{rest: p[1:]}
+	return &decoder{rest: p[1:n]}
 }
 
 func (d *decoder) take(n int) []byte {
@@ -170,11 +188,11 @@ func encodeTwin(name mailbox.Name, t mailbox.Twin) []byte {
 	e.uint(uint64(t.Pairs))
 	e.uint(uint64(t.Open))
 	e.time(t.Synced)
-	return e
+	return e.seal(nil)
 }
 
 func decodeTwin(value []byte) (t mailbox.Twin, err error) {
-	d := openRecord(value)
+	d := openRecord(nil, value)
 	t.Name = mailbox.Name(d.text())
 	for _, h := range []*mailbox.Half{&t.Far, &t.Near} {
 		h.Cursor.Mark, h.Cursor.Memo, h.Identity = d.text(), d.text(), d.text()
@@ -190,11 +208,11 @@ func encodeIntent(i mailbox.Intent) []byte {
 	e.text(i.MessageID)
 	e.int(i.Size)
 	e.uint(uint64(i.Attempts))
-	return e
+	return e.seal([]byte(i.Near))
 }
 
 func decodeIntent(near mailbox.ID, value []byte) (mailbox.Intent, error) {
-	d := openRecord(value)
+	d := openRecord([]byte(near), value)
 	i := mailbox.Intent{Near: near, Digest: d.digest(), MessageID: d.text(), Size: d.int(), Attempts: int(d.uint())}
 	if err := d.close(); err != nil {
 		return i, fmt.Errorf("intent of %q: %w", string(near), err)

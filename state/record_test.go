@@ -28,7 +28,7 @@ func TestPairSurvives(t *testing.T) {
 	} {
 		want := plain
 		change(&want)
-		got, err := decodePair(pairKey(want), encodePair(want))
+		got, err := decodePair(pairKey(want), encodePair(pairKey(want), want))
 		if err != nil || got != want {
 			t.Errorf("%s: got %+v, %v, want %+v", name, got, err, want)
 		}
@@ -38,17 +38,17 @@ func TestPairSurvives(t *testing.T) {
 func TestRecordIsShort(t *testing.T) {
 	p := samplePair(123456)
 	p.FarDigest = p.Digest
-	if n := len(encodePair(p)); n > 84 {
+	if n := len(encodePair(pairKey(p), p)); n > 88 {
 		t.Errorf("a pair takes %d octets", n)
 	}
 }
 
-func TestOctetsLeftOverAreRefused(t *testing.T) {
+func TestR30ChangedRecordsAreRefused(t *testing.T) {
 	p, twin := samplePair(7), mailbox.Twin{Name: "A", Pairs: 5, Synced: p1970}
 	intent := mailbox.Intent{Near: "a", Size: 5}
 	for name, decode := range map[string]func(change func([]byte) []byte) error{
 		"pair": func(change func([]byte) []byte) error {
-			_, err := decodePair(pairKey(p), change(encodePair(p)))
+			_, err := decodePair(pairKey(p), change(encodePair(pairKey(p), p)))
 			return err
 		},
 		"mailbox": func(change func([]byte) []byte) error {
@@ -69,8 +69,24 @@ func TestOctetsLeftOverAreRefused(t *testing.T) {
 		if err := decode(func(p []byte) []byte { return p[:len(p)-1] }); err == nil {
 			t.Errorf("%s less an octet: no error", name)
 		}
-		if err := decode(func(p []byte) []byte { p[0]++; return p }); err == nil {
-			t.Errorf("%s of another version: no error", name)
+		for bit := range 8 * len(encodePair(pairKey(p), p)) {
+			flip := func(p []byte) []byte { p[bit/8%len(p)] ^= 1 << (bit % 8); return p }
+			if err := decode(flip); err == nil {
+				t.Errorf("%s with bit %d turned over: no error", name, bit)
+			}
+		}
+	}
+}
+
+// A bit that fell in a UID would tie a file to another message.
+func TestR30ChangedKeyIsRefused(t *testing.T) {
+	p := samplePair(7)
+	value := encodePair(pairKey(p), p)
+	for bit := range 8 * len(pairKey(p)) {
+		key := pairKey(p)
+		key[bit/8] ^= 1 << (bit % 8)
+		if got, err := decodePair(key, value); err == nil {
+			t.Errorf("bit %d turned over: %+v", bit, got)
 		}
 	}
 }
@@ -79,14 +95,14 @@ var p1970 = time.Unix(0, 0)
 
 func FuzzPairRecord(f *testing.F) {
 	for _, p := range []mailbox.Pair{samplePair(7), {Far: "x", Near: "y"}, {Near: "y\x01"}} {
-		f.Add(pairKey(p), encodePair(p))
+		f.Add(pairKey(p), encodePair(pairKey(p), p))
 	}
 	f.Fuzz(func(t *testing.T, key, value []byte) {
 		p, err := decodePair(key, value)
 		if err != nil {
 			return
 		}
-		q, err := decodePair(pairKey(p), encodePair(p))
+		q, err := decodePair(pairKey(p), encodePair(pairKey(p), p))
 		if err != nil || p != q {
 			t.Errorf("%+v came back as %+v, %v", p, q, err)
 		}

@@ -64,9 +64,18 @@ func apply(tx *bbolt.Tx, u mailbox.Update) error {
 // open finds a mailbox, or makes it.
 func open(tx *bbolt.Tx, name mailbox.Name) (*writer, error) {
 	if number := tx.Bucket(bucketNames).Get([]byte(name)); number != nil {
-		return find(tx, bytes.Clone(number))
+		return findNamed(tx, name, bytes.Clone(number))
 	}
 	return add(tx, name)
+}
+
+// findNamed finds a mailbox by its number and makes sure that it is the one of that name.
+func findNamed(tx *bbolt.Tx, name mailbox.Name, number []byte) (*writer, error) {
+	w, err := find(tx, number)
+	if err == nil && w.twin.Name != name {
+		return nil, fmt.Errorf("%w: mailbox %q is recorded as %q", errRecord, string(name), string(w.twin.Name))
+	}
+	return w, err
 }
 
 func find(tx *bbolt.Tx, number []byte) (*writer, error) {
@@ -167,7 +176,7 @@ func (w *writer) put(p mailbox.Pair) error {
 			return err
 		}
 	}
-	return w.pairs.Put(key, encodePair(p))
+	return w.pairs.Put(key, encodePair(key, p))
 }
 
 func (w *writer) drop(key []byte) error {

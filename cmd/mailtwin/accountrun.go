@@ -31,61 +31,46 @@ type accountRun struct {
 	known   int // how many messages the ledger has
 }
 
-// run opens what the engine needs and lets it run.
-func (r *accountRun) run(ctx context.Context) (report *syncer.Report, err error) {
+// run syncs the account. A state that is damaged is set aside, whenever that shows, and the mail is paired anew by its
+// content (R30).
+func (r *accountRun) run(ctx context.Context) (*syncer.Report, error) {
+	report, err := r.once(ctx)
+	if !errors.Is(err, state.ErrDamaged) || r.o.dryRun {
+		return report, err
+	}
+	aside, failed := state.SetAside(r.account.State)
+	if failed != nil {
+		return report, errors.Join(err, failed)
+	}
+	r.teller.warn(fmt.Errorf("%w; it was set aside as %s, and all mail is paired anew by its content. "+
+		"What was removed on one side only since the last run comes back", err, aside))
+	return r.once(ctx)
+}
+
+// once opens what the engine needs and lets it run.
+func (r *accountRun) once(ctx context.Context) (report *syncer.Report, err error) {
+	r.known, r.scratch = 0, ""
 	if r.o.dryRun {
 		if r.scratch, err = os.MkdirTemp("", "mailtwin-dry-run-"); err != nil {
 			return nil, err
 		}
 		defer func() { err = errors.Join(err, os.RemoveAll(r.scratch)) }()
 	}
-	if err := r.openLedger(ctx); err != nil {
+	r.ledger, err = state.Open(ctx, r.stage(r.account.State), state.Options{})
+	if err != nil {
 		return nil, err
 	}
-	defer func() { err = errors.Join(err, r.closeLedger(err)) }()
+	defer func() { err = errors.Join(err, r.ledger.Close()) }()
 	began := time.Now()
 	report, err = r.sync(ctx)
 	err = stoppedBy(ctx, err)
 	if err == nil && report.Looked == 0 {
 		err = &usageError{errors.New("no mailbox has such a name; see mailboxes in the configuration, and --mailbox")}
 	}
-	if r.o.dryRun {
+	if r.o.dryRun || errors.Is(err, state.ErrDamaged) {
 		return report, err
 	}
 	return report, errors.Join(err, r.record(began, report, err), r.clearAttic(began))
-}
-
-// openLedger opens the state. One that is damaged is set aside, and the mail is paired anew by its content (R30).
-func (r *accountRun) openLedger(ctx context.Context) (err error) {
-	path := r.stage(r.account.State)
-	r.ledger, err = state.Open(ctx, path, state.Options{})
-	if !errors.Is(err, state.ErrDamaged) || r.o.dryRun {
-		return err
-	}
-	r.teller.warn(err)
-	if err := r.setAside(); err != nil {
-		return err
-	}
-	r.ledger, err = state.Open(ctx, path, state.Options{})
-	return err
-}
-
-// closeLedger closes the state after a run that ended with err. Damage may show only in the middle of a run: then it is
-// the next one that begins anew.
-func (r *accountRun) closeLedger(err error) error {
-	closed := r.ledger.Close()
-	if !errors.Is(err, state.ErrDamaged) || r.o.dryRun {
-		return closed
-	}
-	return errors.Join(closed, r.setAside())
-}
-
-func (r *accountRun) setAside() error {
-	aside, err := state.SetAside(r.account.State)
-	if err == nil {
-		r.teller.warn(fmt.Errorf("the state was set aside as %s; all mail is paired anew by its content", aside))
-	}
-	return err
 }
 
 // stoppedBy returns the signal instead of the error that it led to.

@@ -112,7 +112,7 @@ func TestR30DamagedState(t *testing.T) {
 	}
 	w.want(1, "", "hint: the next sync sets the file aside", "status")
 	w.want(1, "", "the state file is damaged", "sync", "-n")
-	w.want(0, "work: INBOX: 5 found on both sides\n", "the state was set aside as "+w.state()+".damaged-1; all mail is paired anew", "sync", "-v")
+	w.want(0, "work: INBOX: 5 found on both sides\n", "it was set aside as "+w.state()+".damaged-1, and all mail is paired anew", "sync", "-v")
 	w.want(0, "nothing to do", "", "sync", "-n")
 	if text, err := os.ReadFile(w.state() + ".damaged-1"); err != nil || string(text) != "rubbish" {
 		t.Errorf("%q, %v", text, err)
@@ -123,10 +123,9 @@ func TestR30DamagedState(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	file = bytes.ReplaceAll(file, []byte("\x01\x05INBOX"), []byte("\x09\x05INBOX"))
+	file = bytes.ReplaceAll(file, []byte("\x02\x05INBOX"), []byte("\x09\x05INBOX"))
 	if err := os.WriteFile(w.state(), file, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	w.want(1, "", "the state was set aside as "+w.state()+".damaged-2", "sync")
-	w.want(0, "5 found on both sides", "", "sync", "-v")
+	w.want(0, "5 found on both sides", "it was set aside as "+w.state()+".damaged-2", "sync", "-v")
 }

@@ -1,0 +1,150 @@
+package main
+
+import (
+	"encoding/json"
+	"iter"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"mailtwin/imap/imaptest"
+)
+
+// R30: whatever becomes of the state file, the next run transfers what is new and nothing else, loses and doubles
+// nothing, and says so where it had to do without what it knew.
+func TestR30StateDeletedOldOrDamaged(t *testing.T) {
+	dovecot := imaptest.Dovecot(t, imaptest.DovecotOptions{})
+	for _, profile := range []imaptest.Profile{imaptest.All, imaptest.Bare} {
+		t.Run(profile.Name, func(t *testing.T) {
+			d := newDamage(t, server{addr: dovecot.Addr, user: dovecot.NewUser(), password: dovecot.Password, profile: profile})
+			d.run("deleted", false, func([]byte) []byte { return nil })
+			d.run("empty", true, func([]byte) []byte { return []byte{} })
+			d.run("another file", true, func([]byte) []byte { return []byte(strings.Repeat("not a state\n", 9999)) })
+			old := d.state()
+			newChanges(d.twin, 13).both(size(100, 1000))
+			d.sync()
+			d.wantAgreement("after changes")
+			d.run("from before changes", false, func([]byte) []byte { return old })
+		})
+	}
+}
+
+// R30: a state file that was cut short, at each of its pages.
+func TestR30StateTruncated(t *testing.T) {
+	dovecot := imaptest.Dovecot(t, imaptest.DovecotOptions{})
+	d := newDamage(t, server{addr: dovecot.Addr, user: dovecot.NewUser(), password: dovecot.Password})
+	pages := len(d.state()) / os.Getpagesize()
+	step := max(1, pages/size(8, pages))
+	for page := 1; page < pages; page += step {
+		d.run("cut", false, func(whole []byte) []byte { return whole[:min(len(whole)-1, page*os.Getpagesize())] })
+	}
+	if d.told < pages/step/2 {
+		t.Errorf("of %d cuts, the user was told of %d", pages/step, d.told)
+	}
+}
+
+// R30: a state file in which octets are others than were written, at each of its pages.
+func TestR30StateFlipped(t *testing.T) {
+	dovecot := imaptest.Dovecot(t, imaptest.DovecotOptions{})
+	d := newDamage(t, server{addr: dovecot.Addr, user: dovecot.NewUser(), password: dovecot.Password})
+	rng := rand.New(rand.NewPCG(30, 1))
+	pages := len(d.state()) / os.Getpagesize()
+	step := max(1, pages/size(8, pages))
+	for page := 0; page < pages; page += step {
+		d.run("flipped", false, func(whole []byte) []byte {
+			for range 1 + rng.IntN(8) {
+				whole[min(len(whole)-1, page*os.Getpagesize()+rng.IntN(os.Getpagesize()))] ^= byte(1 + rng.IntN(255))
+			}
+			return whole
+		})
+	}
+	t.Logf("%d of %d pages: the user was told %d times", pages/step, pages, d.told)
+	if d.told == 0 {
+		t.Error("no damage was ever found")
+	}
+}
+
+// A damage is a twin whose state file is damaged again and again.
+type damage struct {
+	*changes
+	told int // how often the user was told
+}
+
+func newDamage(t *testing.T, s server) *damage {
+	t.Helper()
+	d := &damage{changes: newChanges(newTwin(t, s), 12)}
+	next, stop := iter.Pull(imaptest.Corpus(12, imaptest.CorpusOptions{MaxSize: 8000})) // which are quickly read
+	t.Cleanup(stop)
+	d.fresh = func() imaptest.Message { m, _ := next(); return m }
+	for _, name := range []string{"Work", "Work/2024", "R&D"} {
+		d.must(d.account.Create(name))
+	}
+	for i := range size(150, 2000) {
+		d.add(d.far(), []string{"INBOX", "Work", "Work/2024", "R&D"}[i%4])
+	}
+	d.sync()
+	d.wantAgreement("after the first sync")
+	return d
+}
+
+func (d *damage) path() string { return filepath.Join(d.dir, "state.db") }
+
+func (d *damage) state() []byte {
+	d.Helper()
+	content, err := os.ReadFile(d.path())
+	d.must(err)
+	return content
+}
+
+// run damages the state, puts something new on both sides, and syncs. change returns what becomes of the file, nil if
+// it is gone. mustTell says that the damage is such that nobody could overlook it.
+func (d *damage) run(what string, mustTell bool, change func(whole []byte) []byte) {
+	d.Helper()
+	if content := change(d.state()); content != nil {
+		d.must(os.WriteFile(d.path(), content, 0o600))
+	} else {
+		d.must(os.Remove(d.path()))
+	}
+	far, near := d.views()
+	far, near = split(far, 0), split(near, 1)
+	for _, side := range []struct {
+		editor
+		view imaptest.View
+	}{{d.far(), far}, {d.near(), near}} {
+		d.add(side.editor, "R&D")
+		d.must(side.flag(side.view.Copies[d.rng.IntN(len(side.view.Copies))], []string{`\Flagged`}, nil))
+	}
+	d.proxy.Reset()
+	o := d.sync("--json")
+	var summary struct{ Downloaded, Uploaded int }
+	lines := strings.Split(strings.TrimSpace(o.stdout), "\n")
+	d.must(json.Unmarshal([]byte(lines[len(lines)-1]), &summary))
+	if stats := d.proxy.Stats(); summary.Downloaded != 1 || summary.Uploaded != 1 || stats.Commands["APPEND"] != 1 {
+		d.Fatalf("%s: %d downloaded, %d uploaded: %v; %v", what, summary.Downloaded, summary.Uploaded, stats.Commands, o)
+	}
+	told := slices.ContainsFunc(lines, func(line string) bool { return strings.Contains(line, "warning") && strings.Contains(line, "damaged") })
+	if told {
+		d.told++
+		d.wantAside()
+	} else if mustTell {
+		d.Errorf("%s: the user was not told: %v", what, o)
+	}
+	d.wantAgreement(what)
+	d.wantIdle(what + ", next run")
+}
+
+// wantAside fails unless the damaged state was kept, and takes it away.
+func (d *damage) wantAside() {
+	d.Helper()
+	aside, err := filepath.Glob(d.path() + ".damaged-*")
+	d.must(err)
+	if len(aside) == 0 {
+		d.Errorf("the damaged state was not kept")
+	}
+	for _, path := range aside {
+		d.must(os.Remove(path))
+	}
+}
