@@ -73,31 +73,35 @@ func (db *DB) pairsAfter(name mailbox.Name, last []byte) (pairs []mailbox.Pair, 
 		if err != nil {
 			return err
 		}
-		c, before := box.pairs.Cursor(), last
-		k, v := c.First()
-		if last != nil {
-			if k, v = c.Seek(last); bytes.Equal(k, last) {
-				k, v = c.Next()
-			}
-		}
-		for ; k != nil; k, v = c.Next() {
-			if len(pairs) == page {
-				return nil
-			}
-			p, err := decodePair(k, v)
-			if err == nil && bytes.Compare(k, before) <= 0 {
-				err = fmt.Errorf("%w: key %x out of order", errRecord, k)
-			}
-			if err != nil {
-				return err
-			}
-			pairs, next = append(pairs, p), bytes.Clone(k)
-			before = next
-		}
-		next = nil
-		return nil
+		pairs, next, err = pageAfter(box.pairs, last)
+		return err
 	})
 	return pairs, next, err
+}
+
+// pageAfter reads a page of pairs from those behind last.
+func pageAfter(bucket *bbolt.Bucket, last []byte) (pairs []mailbox.Pair, next []byte, err error) {
+	c, before := bucket.Cursor(), last
+	k, v := c.First()
+	if last != nil {
+		if k, v = c.Seek(last); bytes.Equal(k, last) {
+			k, v = c.Next()
+		}
+	}
+	for ; k != nil; k, v = c.Next() {
+		if len(pairs) == page {
+			return pairs, before, nil
+		}
+		p, err := decodePair(k, v)
+		if err == nil && bytes.Compare(k, before) <= 0 {
+			err = fmt.Errorf("%w: key %x out of order", errRecord, k)
+		}
+		if err != nil {
+			return nil, nil, err
+		}
+		pairs, before = append(pairs, p), bytes.Clone(k)
+	}
+	return pairs, nil, nil
 }
 
 // ByHint yields every pair, of whatever mailbox, that has the hint.

@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
 
 	"mailtwin/imap"
 	"mailtwin/mailbox"
@@ -31,13 +32,25 @@ func (c *config) check(env *environment, a *account) error {
 	if a.Host == "" {
 		return c.wrong(a, "host", "is missing: the name of the IMAP server")
 	}
-	if strings.ContainsAny(a.Host, "/ \t@") || (strings.Contains(a.Host, ":") && net.ParseIP(a.Host) == nil) {
-		return c.wrong(a, "host", `is the name of the server alone, like "imap.example.org"; the port has a key of its own`)
-	}
-	for _, check := range []func(*environment, *account) error{c.checkTLS, c.checkSecrets, c.checkPaths, c.checkNumbers} {
+	for _, check := range []func(*environment, *account) error{c.checkHost, c.checkTLS, c.checkSecrets, c.checkPaths, c.checkNumbers} {
 		if err := check(env, a); err != nil {
 			return err
 		}
+	}
+	return nil
+}
+
+// checkHost refuses what is no name and no address, before a resolver says so in words of its own.
+func (c *config) checkHost(_ *environment, a *account) error {
+	switch {
+	case net.ParseIP(a.Host) != nil:
+		return nil
+	case strings.Contains(a.Host, "/"):
+		return c.wrong(a, "host", `is a name like "imap.example.org", without "imaps://" and "/", not %q`, a.Host)
+	case strings.ContainsFunc(a.Host, func(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) }):
+		return c.wrong(a, "host", `is a name like "imap.example.org", without blanks, not %q`, a.Host)
+	case strings.ContainsAny(a.Host, ":[]"):
+		return c.wrong(a, "host", `is a name or an address alone, not %q; write the port as port = 993`, a.Host)
 	}
 	return nil
 }

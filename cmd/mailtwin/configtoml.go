@@ -76,27 +76,9 @@ func (c *config) where(err error) error {
 		return errors.Join(lines...)
 	case errors.As(err, &decode):
 		row, _ := decode.Position()
-		text := strings.TrimPrefix(decode.Error(), "toml: ")
-		if key := decode.Key(); len(key) > 0 && strings.HasPrefix(text, "cannot decode TOML") {
-			text = fmt.Sprintf("%s is %s", strings.Join(key, "."), kindOf(key))
-		}
-		return fmt.Errorf("%s:%d: %s", c.path, row, text)
+		return fmt.Errorf("%s:%d: %s", c.path, row, c.kindly(decode, row))
 	}
 	return fmt.Errorf("%s: %w", c.path, err)
-}
-
-// kindOf says what kind of value a key takes, without Go's words for it.
-func kindOf(key []string) string {
-	if len(key) < 3 {
-		return "a table: begin an account with [accounts.NAME]"
-	}
-	switch key[len(key)-1] {
-	case "port", "connections":
-		return "a number, without quotes"
-	case "insecure":
-		return "true or false, without quotes"
-	}
-	return `a text, in quotes: "..."`
 }
 
 // wrong is the error of one key of an account.
