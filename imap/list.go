@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"mailtwin/imap/wire"
 	"mailtwin/mailbox"
@@ -182,7 +183,7 @@ func (l *listing) info(name mailbox.Name, entry wire.List) mailbox.Info {
 		info.Identity = "id" + data.MailboxID
 	}
 	if data.Messages != nil && data.UIDNext != nil && data.UIDValidity != nil && data.HighestModSeq != nil {
-		info.Mark = mark(*data.UIDValidity, *data.UIDNext, *data.Messages, *data.HighestModSeq)
+		info.Mark = mark(name, *data.UIDValidity, *data.UIDNext, *data.Messages, *data.HighestModSeq)
 	}
 	return info
 }
@@ -190,11 +191,11 @@ func (l *listing) info(name mailbox.Name, entry wire.List) mailbox.Info {
 // mark is what must be equal for a mailbox to be unchanged. Without a usable MODSEQ, nothing says that it is.
 //
 // Source: RFC 7162, section 3.1.2.
-func mark(validity, next, messages uint32, highest uint64) string {
+func mark(name mailbox.Name, validity, next, messages uint32, highest uint64) string {
 	if validity == 0 || next == 0 || highest == 0 {
 		return ""
 	}
-	return fmt.Sprintf("%d %d %d %d", validity, next, messages, highest)
+	return fmt.Sprintf("%d %d %d %d %d", validity, next, messages, highest, period(name, time.Now()))
 }
 
 // roleOf returns the special use of a mailbox.

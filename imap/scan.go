@@ -19,15 +19,10 @@ type memo struct {
 	Validity uint32 `json:"v"`
 	Next     uint32 `json:"n"`
 	Highest  uint64 `json:"h"`
-	// The witness is the message with the highest MODSEQ that was seen. If its MODSEQ is ever lower, the server lost
-	// its index and counts anew, and what it says of changes is worth nothing.
-	Witness    uint32 `json:"w,omitempty"`
-	WitnessMod uint64 `json:"m,omitempty"`
-	Full       int64  `json:"f"` // when everything was listed last, in seconds since 1970
+	Full     int64  `json:"f"` // when everything was listed last, in seconds since 1970
+	// Witnesses tell whether the server still counts from where it counted then.
+	Witnesses []witness `json:"ws,omitempty"`
 }
-
-// fullEvery is how often everything is listed, whatever the server says has changed.
-const fullEvery = 30 * 24 * time.Hour
 
 func readMemo(c mailbox.Cursor) memo {
 	var m memo
@@ -126,8 +121,8 @@ func (v *survey) isNew(uid uint32) bool {
 // v.data is set if the mailbox could be selected.
 func (v *survey) quick(ctx context.Context) (ok bool, err error) {
 	s := v.session
-	fresh := time.Since(time.Unix(v.old.Full, 0)) < fullEvery
-	if !s.condstore() || v.old.Validity == 0 || v.old.Next == 0 || v.old.Highest == 0 || !fresh {
+	fresh := period(v.req.Name, time.Unix(v.old.Full, 0)) == period(v.req.Name, time.Now())
+	if !s.condstore() || v.old.Validity == 0 || v.old.Next == 0 || v.old.Highest == 0 || len(v.old.Witnesses) == 0 || !fresh {
 		v.data, err = s.open(ctx, v.req.Name, false)
 		return false, err
 	}
@@ -139,10 +134,7 @@ func (v *survey) quick(ctx context.Context) (ok bool, err error) {
 	if v.data, err = wait(ctx); err != nil || execErr != nil {
 		return false, errors.Join(err, execErr)
 	}
-	if v.isReset() || v.data.HighestModSeq < v.old.Highest || v.data.HighestModSeq == 0 {
-		return false, nil
-	}
-	if witness := v.seen.of(v.old.Witness); witness != nil && witness.mod != 0 && witness.mod < v.old.WitnessMod {
+	if v.isReset() || v.data.HighestModSeq < v.old.Highest || v.data.HighestModSeq == 0 || !v.heard() {
 		return false, nil
 	}
 	for i, answer := range status {
@@ -160,10 +152,11 @@ func (v *survey) questions() []*wire.Command {
 	if v.old.Next > 1 {
 		cmds = append(cmds, wire.Cmd("UID FETCH").Raw(fmt.Sprintf("1:%d (UID FLAGS) (CHANGEDSINCE %d)", v.old.Next-1, v.old.Highest)))
 	}
-	if v.old.Witness != 0 {
-		cmds = append(cmds, wire.Cmd("UID FETCH").Raw(fmt.Sprintf("%d (UID FLAGS MODSEQ)", v.old.Witness)))
+	var witnesses []uint32
+	for _, w := range v.old.Witnesses {
+		witnesses = append(witnesses, w.UID)
 	}
-	return cmds
+	return append(cmds, wire.Cmd("UID FETCH").Set(wire.UIDSetOf(witnesses...)).Raw("(UID FLAGS MODSEQ)"))
 }
 
 // metaItems is what is asked of a message that is new.
@@ -228,19 +221,14 @@ func (v *survey) conclude() {
 func (v *survey) cursor() mailbox.Cursor {
 	m := memo{
 		Validity: v.data.UIDValidity, Next: uint32(v.data.UIDNext), Highest: v.data.HighestModSeq,
-		Witness: v.old.Witness, WitnessMod: v.old.WitnessMod, Full: v.old.Full,
+		Witnesses: v.witnesses(), Full: v.old.Full,
 	}
 	if v.full {
-		m.Full, m.Witness, m.WitnessMod = time.Now().Unix(), 0, 0
-	}
-	for _, e := range v.seen.list {
-		if e.mod > m.WitnessMod || (e.uid == m.Witness && e.mod != 0) {
-			m.Witness, m.WitnessMod = e.uid, e.mod
-		}
+		m.Full = time.Now().Unix()
 	}
 	c := m.cursor()
 	if v.scan.Settled && len(v.scan.Unread) == 0 {
-		c.Mark = mark(m.Validity, m.Next, v.data.NumMessages, m.Highest)
+		c.Mark = mark(v.req.Name, m.Validity, m.Next, v.data.NumMessages, m.Highest)
 	}
 	return c
 }
