@@ -6,7 +6,6 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 
@@ -76,9 +75,7 @@ type damage struct {
 func newDamage(t *testing.T, s server) *damage {
 	t.Helper()
 	d := &damage{changes: newChanges(newTwin(t, s), 12)}
-	next, stop := iter.Pull(imaptest.Corpus(12, imaptest.CorpusOptions{MaxSize: 8000})) // which are quickly read
-	t.Cleanup(stop)
-	d.fresh = func() imaptest.Message { m, _ := next(); return m }
+	d.small(8000)
 	for _, name := range []string{"Work", "Work/2024", "R&D"} {
 		d.must(d.account.Create(name))
 	}
@@ -88,6 +85,16 @@ func newDamage(t *testing.T, s server) *damage {
 	d.sync()
 	d.wantAgreement("after the first sync")
 	return d
+}
+
+// small bounds the size of messages to come, so that they are quickly read.
+func (c *changes) small(octets int) {
+	next, stop := iter.Pull(imaptest.Corpus(12, imaptest.CorpusOptions{MaxSize: octets}))
+	c.Cleanup(stop)
+	c.fresh = func() imaptest.Message {
+		m, _ := next()
+		return m
+	}
 }
 
 func (d *damage) path() string { return filepath.Join(d.dir, "state.db") }
@@ -119,14 +126,11 @@ func (d *damage) run(what string, mustTell bool, change func(whole []byte) []byt
 	}
 	d.proxy.Reset()
 	o := d.sync("--json")
-	var summary struct{ Downloaded, Uploaded int }
-	lines := strings.Split(strings.TrimSpace(o.stdout), "\n")
-	d.must(json.Unmarshal([]byte(lines[len(lines)-1]), &summary))
+	summary := totalOf(d, o)
 	if stats := d.proxy.Stats(); summary.Downloaded != 1 || summary.Uploaded != 1 || stats.Commands["APPEND"] != 1 {
 		d.Fatalf("%s: %d downloaded, %d uploaded: %v; %v", what, summary.Downloaded, summary.Uploaded, stats.Commands, o)
 	}
-	told := slices.ContainsFunc(lines, func(line string) bool { return strings.Contains(line, "warning") && strings.Contains(line, "damaged") })
-	if told {
+	if strings.Contains(o.stdout, `"event":"warning"`) && strings.Contains(o.stdout, "the state file is damaged") {
 		d.told++
 		d.wantAside()
 	} else if mustTell {
@@ -134,6 +138,18 @@ func (d *damage) run(what string, mustTell bool, change func(whole []byte) []byt
 	}
 	d.wantAgreement(what)
 	d.wantIdle(what + ", next run")
+}
+
+// totals are what a run with --json says of all that it did.
+type totals struct{ Downloaded, Uploaded int }
+
+func totalOf(t tester, o outcome) (sum totals) {
+	t.Helper()
+	lines := strings.Split(strings.TrimSpace(o.stdout), "\n")
+	if err := json.Unmarshal([]byte(lines[len(lines)-1]), &sum); err != nil {
+		t.Fatalf("%v: %v", err, o)
+	}
+	return sum
 }
 
 // wantAside fails unless the damaged state was kept, and takes it away.

@@ -22,6 +22,9 @@ type link struct {
 	refused  map[string]string
 	lost     map[string]bool
 	answered bool // the server said something that the client may have waited for
+	open     int  // commands that have no answer yet
+	idle     sync.Cond
+	gone     bool
 }
 
 func newLink(p *Proxy, client, server net.Conn, o ProxyOptions, cut Cut) *link {
@@ -29,6 +32,7 @@ func newLink(p *Proxy, client, server net.Conn, o ProxyOptions, cut Cut) *link {
 		proxy: p, opts: o, client: client, server: server, answered: true,
 		refused: map[string]string{}, lost: map[string]bool{},
 	}
+	l.idle.L = &l.mu
 	l.toServer = newPipe(server, cut.ToServer, o.Latency/2, func(n int64, cut bool) {
 		p.count(func(s *Stats) { s.ToServer += n }, cut)
 	})
@@ -49,6 +53,7 @@ func (l *link) close() {
 func (l *link) leave(p *pipe) {
 	p.end()
 	l.close()
+	l.mark(func() { l.gone = true; l.idle.Broadcast() })
 	l.proxy.mu.Lock()
 	defer l.proxy.mu.Unlock()
 	delete(l.proxy.conns, l)
@@ -96,6 +101,9 @@ func (l *link) forward(r *bufio.Reader, line []byte) error {
 		_, err := l.toServer.Write(line) // DONE, or what belongs to AUTHENTICATE
 		return err
 	}
+	if err := l.begin(verb); err != nil {
+		return err
+	}
 	if missing := l.opts.Profile.refuses(verb, args); missing != "" {
 		l.proxy.note(verb, line, true)
 		return l.refuse(r, line, tag, "BAD "+verb+": no "+missing+" here")
@@ -127,6 +135,23 @@ func (l *link) forward(r *bufio.Reader, line []byte) error {
 			return err
 		}
 	}
+}
+
+// begin counts a command as open, after it has waited for those before it if somebody wants to step in between.
+func (l *link) begin(verb string) error {
+	if l.opts.Before != nil {
+		if err := l.toServer.Flush(); err != nil {
+			return err
+		}
+		l.mark(func() {
+			for l.open > 0 && !l.gone {
+				l.idle.Wait()
+			}
+		})
+		l.opts.Before(verb)
+	}
+	l.mark(func() { l.open++ })
+	return nil
 }
 
 func (l *link) passLiteral(r *bufio.Reader, w *pipe, size int64) error {
@@ -192,6 +217,10 @@ func (l *link) judge(line []byte) ([]byte, error) {
 	tag := string(first)
 	if tag != "*" {
 		l.answered = true
+	}
+	if tag != "*" && tag != "+" {
+		l.open--
+		l.idle.Broadcast()
 	}
 	if l.lost[tag] {
 		l.proxy.count(func(*Stats) {}, true)

@@ -24,6 +24,9 @@ type ProxyOptions struct {
 	// Refuse, if not nil, is asked for each command, with its first line. What it returns, unless that is empty, is
 	// answered in the place of the server: "NO [OVERQUOTA] full". It may be called from several goroutines.
 	Refuse func(verb, line string) string
+	// Before, if not nil, is called for each command before the server gets it and after the server has answered all
+	// that came before on the same connection. It may be called from several goroutines.
+	Before func(verb string)
 }
 
 // Cut says after how many octets a line is cut in each direction; 0 is never.

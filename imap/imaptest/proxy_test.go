@@ -284,3 +284,22 @@ func TestMemoryStoresAllFlags(t *testing.T) {
 		}
 	}
 }
+
+// Whoever steps in between two commands finds the first one done and the second one not begun, however they were sent.
+func TestProxyLetsStepInBetween(t *testing.T) {
+	s := Dovecot(t, DovecotOptions{})
+	a := NewAccount(t, s.Addr, s.User, s.Password)
+	var stepped error
+	p := NewProxy(t, s.Addr, ProxyOptions{Before: func(verb string) {
+		if verb == "STATUS" {
+			_, stepped = a.Append("INBOX", message("a: b\r\n\r\n"))
+		}
+	}})
+	k := talk(t, p.Addr)
+	k.send("a LOGIN " + s.User + " pass\r\nb SELECT INBOX\r\nc UNSELECT\r\nd STATUS INBOX (MESSAGES)\r\ne NOOP\r\n")
+	got := k.until("e OK")
+	must(t, stepped)
+	if !strings.Contains(got, "* 0 EXISTS") || !strings.Contains(got, "(MESSAGES 1)") {
+		t.Error(got)
+	}
+}
