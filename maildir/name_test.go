@@ -69,7 +69,7 @@ var hostile = []string{
 	"..", ".", "...", "../../etc", "/etc/passwd", "a/../b", ".git", "cur", "new", "tmp", "Cur", "%2E%2E", "%", "%25", "%00",
 	"\x00", "a\x00b", "\x1b]0;x\x07", "a\r\nb", "\u009b2J", "\u202egnp", "a b ", " ", "~root", "-rf", "a:2,S", "`touch x`",
 	"\xff", "Foo", "foo", "%66oo", "caf\u00e9", "cafe\u0301", "dovecot-keywords", ".mailtwin-name", "", "INBOX.", "~0123456789abcdef",
-	strings.Repeat("x", 255), strings.Repeat("x", 256), strings.Repeat("x", 300), strings.Repeat("ü", 300), strings.Repeat("/", 300),
+	strings.Repeat("x", 255), strings.Repeat("x", 256), strings.Repeat("x", 300), strings.Repeat("ü", 300), strings.Repeat("/", 300), strings.Repeat("n", 5000),
 }
 
 // S29: every name comes back, each has a directory of its own, and nothing is made outside of the root.
