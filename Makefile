@@ -17,8 +17,15 @@ cover:
 	go test -coverprofile=coverage.out ./...
 	go tool cover -func=coverage.out | tail -1
 
+# Every fuzz target for a while. What one finds becomes a seed in its package's testdata/fuzz: commit it with the fix.
+FUZZTIME ?= 2m
 fuzz:
-	go test -run '^$$' -fuzz FuzzResponse -fuzztime 2m ./imap/wire
+	@for package in $$(go list ./...); do \
+	  for target in $$(go test -list '^Fuzz' $$package | grep '^Fuzz'); do \
+	    echo "$$package $$target"; \
+	    go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) $$package || exit 1; \
+	  done; \
+	done
 
 # Needs the network, for the list of known holes.
 vuln:

@@ -37,12 +37,12 @@ func guardStatus(s Status, verb string) string {
 
 // guardText makes a text harmless: it is never empty, and never looks like a code.
 func guardText(text string) string {
-	text = strings.Map(func(r rune) rune {
+	text = strings.TrimLeft(strings.Map(func(r rune) rune {
 		if unicode.IsControl(r) {
 			return -1
 		}
 		return r
-	}, text)
+	}, text), " ")
 	if text == "" || text[0] == '[' {
 		return "." + text
 	}
