@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 )
 
@@ -96,6 +97,10 @@ func (env *environment) runPasswordCommand(parent context.Context, c command) (s
 	cmd.Env = env.childEnvironment()
 	cmd.Stdout, cmd.Stderr = stdout, stderr
 	cmd.WaitDelay = time.Second // for what it started and left running
+	if !env.asks {              // a program that asks on the terminal must stay in its foreground
+		cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+		cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) } // and what it started
+	}
 	err := cmd.Run()
 	switch {
 	case parent.Err() != nil:

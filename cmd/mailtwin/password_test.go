@@ -3,9 +3,12 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -84,6 +87,37 @@ func TestPasswordCommandStopped(t *testing.T) {
 	if !errors.Is(err, context.Canceled) || time.Since(began) > 10*time.Second {
 		t.Errorf("%v after %v", err, time.Since(began))
 	}
+}
+
+// What a command started ends with it, if it does not end in time.
+func TestPasswordCommandChildren(t *testing.T) {
+	env, _, _ := testEnv(nil)
+	env.commandTime = 200 * time.Millisecond
+	file := filepath.Join(t.TempDir(), "pid")
+	line := "sleep 100 & echo $! > " + file + "; wait"
+	if _, err := env.password(&account{PasswordCommand: command{line: line}})(t.Context()); err == nil {
+		t.Fatal("it ended in time")
+	}
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	pid, err := strconv.Atoi(strings.TrimSpace(string(text)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 100 { // it is init's to bury
+		if syscall.Kill(pid, 0) != nil || isZombie(pid) {
+			return
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	t.Errorf("process %d lives on", pid)
+}
+
+func isZombie(pid int) bool {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	return err == nil && strings.Contains(string(text), ") Z ")
 }
 
 func TestPasswordSources(t *testing.T) {
