@@ -92,7 +92,7 @@ func TestPasswordCommandStopped(t *testing.T) {
 // What a command started ends with it, if it does not end in time.
 func TestPasswordCommandChildren(t *testing.T) {
 	env, _, _ := testEnv(nil)
-	env.commandTime = 200 * time.Millisecond
+	env.commandTime = 2 * time.Second
 	file := filepath.Join(t.TempDir(), "pid")
 	line := "sleep 100 & echo $! > " + file + "; wait"
 	if _, err := env.password(&account{PasswordCommand: command{line: line}})(t.Context()); err == nil {
