@@ -189,7 +189,8 @@ func (a *Account) retry(ctx context.Context, do func() error) error {
 	wait := a.options.Pause
 	for try := 1; ; try++ {
 		err := do()
-		if err == nil || !errors.Is(err, mailbox.ErrTemporary) || try >= a.options.Tries || ctx.Err() != nil {
+		final := !errors.Is(err, mailbox.ErrTemporary) || errors.Is(err, errNoHost) || try >= a.options.Tries
+		if err == nil || final || ctx.Err() != nil {
 			return err
 		}
 		if err := pause(ctx, wait+rand.N(wait/2+time.Millisecond)); err != nil {

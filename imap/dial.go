@@ -25,6 +25,9 @@ var (
 	ErrPreauth = errors.New("the server claims that the login was done already (PREAUTH), which is refused")
 )
 
+// errNoHost means that the name of the server is not known. It may be by and by, but not within a second.
+var errNoHost = errors.New("nobody knows that server")
+
 // errCrowded means that the server has too many connections of this account.
 var errCrowded = fmt.Errorf("%w: too many connections", mailbox.ErrTemporary)
 
@@ -53,6 +56,10 @@ func (a *Account) dial(ctx context.Context) (*wire.Conn, error) {
 	ctx, cancel := context.WithTimeout(ctx, a.options.Timeout)
 	defer cancel()
 	raw, err := a.options.Dial(ctx, "tcp", a.options.address())
+	var dns *net.DNSError
+	if errors.As(err, &dns) && dns.IsNotFound {
+		return nil, fmt.Errorf("%w: %w; is host right, and is there a network? (%w)", mailbox.ErrTemporary, errNoHost, err)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", mailbox.ErrTemporary, err)
 	}

@@ -343,3 +343,18 @@ func TestParseFingerprint(t *testing.T) {
 		}
 	}
 }
+
+// A name that nobody knows is asked for once, and may be known the next time.
+func TestUnknownHost(t *testing.T) {
+	tries := 0
+	o := Options{
+		Host: "nowhere.invalid", Security: Implicit, Pause: time.Millisecond,
+		Dial: func(context.Context, string, string) (net.Conn, error) {
+			tries++
+			return nil, &net.OpError{Op: "dial", Err: &net.DNSError{Err: "no such host", Name: "nowhere.invalid", IsNotFound: true}}
+		},
+	}
+	if _, err := Open(t.Context(), o); tries != 1 || !errors.Is(err, mailbox.ErrTemporary) || !strings.Contains(err.Error(), "is host right") {
+		t.Errorf("%d tries: %v", tries, err)
+	}
+}

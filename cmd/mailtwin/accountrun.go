@@ -101,6 +101,9 @@ func (r *accountRun) sync(ctx context.Context) (report *syncer.Report, err error
 	if err := r.sameTree(ctx, near); err != nil {
 		return nil, err
 	}
+	if err := r.narrowed(twins); err != nil {
+		return nil, err
+	}
 	far, err := imap.Open(ctx, r.env.imapOptions(r.account, r.trace, r.teller.note))
 	if err != nil {
 		return nil, err

@@ -127,7 +127,8 @@ func TestLegalCleanUp(t *testing.T) {
 	}
 	w.keys = append(w.keys, `mailboxes = ["INBOX", "Archive"]`)
 	w.set("timeout", "10s")
-	w.want(0, "nothing to do", "", "sync", "-n")
+	w.want(0, "nothing to do", `leaves out what was synced before; it stays as it is on both sides: `, "sync", "-n")
+	w.want(0, "", `"Small", `, "sync")
 	w.want(0, "", "", "sync")
 	if after, err := account.View(); err != nil || len(imaptest.Diff(before, after)) > 0 {
 		t.Errorf("narrowing changed the server: %v, %v", imaptest.Diff(before, after), err)

@@ -2,10 +2,12 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"path/filepath"
 	"strings"
 
+	"mailtwin/mailbox"
 	"mailtwin/maildir"
 	"mailtwin/syncer"
 )
@@ -111,4 +113,38 @@ func (r *accountRun) sameTree(ctx context.Context, near *maildir.Tree) error {
 func isEmpty(ctx context.Context, near *maildir.Tree) bool {
 	infos, err := near.Mailboxes(ctx)
 	return err == nil && len(infos) == 0
+}
+
+// settingMailboxes remembers which mailboxes the configuration chose.
+const settingMailboxes = "mailboxes"
+
+// narrowed tells, once, which mailboxes the configuration chose before and does not choose any more (R26).
+func (r *accountRun) narrowed(twins []mailbox.Twin) error {
+	settings, err := r.ledger.Settings()
+	if err != nil {
+		return err
+	}
+	is, err := json.Marshal(r.account.Mailboxes)
+	if err != nil || settings[settingMailboxes] == string(is) {
+		return err
+	}
+	var was mailbox.Patterns
+	if text := settings[settingMailboxes]; text != "" {
+		if err := json.Unmarshal([]byte(text), &was); err != nil {
+			return fmt.Errorf("mailboxes of the last run: %w", err)
+		}
+	}
+	var left []string
+	for _, t := range twins {
+		if was.Match(t.Name) && !mailbox.Patterns(r.account.Mailboxes).Match(t.Name) {
+			left = append(left, fmt.Sprintf("%q", string(t.Name)))
+		}
+	}
+	if len(left) > 0 {
+		r.teller.warn(fmt.Errorf("mailboxes leaves out what was synced before; it stays as it is on both sides: %s", strings.Join(left, ", ")))
+	}
+	if r.o.dryRun {
+		return nil
+	}
+	return r.ledger.PutSettings(map[string]string{settingMailboxes: string(is)})
 }
