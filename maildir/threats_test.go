@@ -72,7 +72,7 @@ func (r *recorder) kinds() []string {
 }
 
 // M13, R27: data, then names, then directories; never a rename that could overwrite.
-func TestM13Order(t *testing.T) {
+func TestM13AndR27Order(t *testing.T) {
 	r := &recorder{}
 	w := newTapped(t, r.tap)
 	w.make("Archive")

@@ -21,7 +21,7 @@ import (
 // The names of these tests are numbers of known ways in which mail tools lose mail or get broken into. M are habits of
 // go-imap, S of hostile servers, R of servers in general.
 
-func TestM1NestingEndsTheConnectionNotTheProcess(t *testing.T) {
+func TestM1AndS23NestingEndsTheConnectionNotTheProcess(t *testing.T) {
 	deep := "* 1 FETCH (BODYSTRUCTURE " + strings.Repeat("(", 200_000) + "\r\n"
 	for name, a := range map[string]answers{
 		"asked for": {"UID FETCH": deep + "%s OK\r\n"},
