@@ -93,9 +93,9 @@ func (r *run) restrain(v *view, jobs []*job, steps []Steps, policy *Policy) erro
 			sum += n
 		}
 		before := r.today.Removed[loser]
-		if sum > 0 && r.large(before+sum, before+v.paired()) {
+		if sum > 0 && r.large(before+sum, before+v.paired) {
 			policy.NoRemoval[loser] = true
-			all = append(all, &BrakeError{Side: loser.Other(), Lost: sum, Earlier: before, Of: before + v.paired()})
+			all = append(all, &BrakeError{Side: loser.Other(), Lost: sum, Earlier: before, Of: before + v.paired})
 		}
 	}
 	return errors.Join(all...)
@@ -111,15 +111,6 @@ func (j *job) losses(v *view, removals []Change) int {
 		if !c.Moved {
 			n++
 		}
-	}
-	return n
-}
-
-// paired counts the messages that both sides have.
-func (v *view) paired() int {
-	n := 0
-	for _, t := range v.twins {
-		n += t.Pairs - t.Open
 	}
 	return n
 }
@@ -141,9 +132,9 @@ func (r *run) restoreFlags(v *view, jobs []*job) error {
 			poorer[i] = j.poorer(side)
 			sum += len(poorer[i])
 		}
-		account := r.large(sum, v.paired())
+		account := r.large(sum, v.paired)
 		if account {
-			all = append(all, &BrakeError{Side: side, Lost: sum, Of: v.paired(), Flags: true})
+			all = append(all, &BrakeError{Side: side, Lost: sum, Of: v.paired, Flags: true})
 		}
 		for i, j := range jobs {
 			if !account && !r.large(len(poorer[i]), j.paired) {

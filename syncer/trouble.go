@@ -34,7 +34,7 @@ func (r *run) recall(ctx context.Context) error {
 }
 
 // problem records what was left behind, without ending the run. What was told once in a run is not told again, and what
-// concerns a whole mailbox, which is tried in each run, not in each run either.
+// is met in each run, as a mailbox that cannot be opened, is told when its time has come.
 func (r *run) problem(err error) {
 	if !r.record(err) && r.opts.Events != nil {
 		r.opts.Events.Problem(err)
@@ -45,7 +45,7 @@ func (r *run) record(err error) (told bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	place, ok := placeOf(err)
-	if t, known := r.before[place]; known && place.ID == "" && t.Reason == reason(err) && r.early(t) {
+	if t, known := r.before[place]; known && t.Reason == reason(err) && r.early(t) {
 		r.waiting[place] = true
 		return true
 	}
