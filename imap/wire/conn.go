@@ -19,7 +19,7 @@ import (
 // Options say how a Conn behaves.
 type Options struct {
 	Trace      *Trace        // nil: nothing is written
-	Silence    time.Duration // how long the server may say nothing while an answer is awaited; 0 means a minute
+	Silence    time.Duration // how long the server may take for an answer, or for 64 KiB of a longer one; 0 means a minute
 	MaxMessage int64         // octets of the largest body; 0 means 1 GiB
 	Report     func(string)  // told what was skipped because it could not be read; the text is foreign. May be nil
 }
@@ -45,6 +45,8 @@ type Conn struct {
 	gone   chan struct{} // closed when it did
 	bye    string
 	caps   []string
+
+	patience patience
 }
 
 // An entry of the queue is a command that was sent and not yet answered.
@@ -83,29 +85,6 @@ func New(conn net.Conn, o Options) *Conn {
 	return c
 }
 
-// source reads from the network with the deadline that is due.
-type source struct{ c *Conn }
-
-func (s source) Read(p []byte) (int, error) {
-	raw, err := s.c.await()
-	if err != nil {
-		return 0, err
-	}
-	return raw.Read(p)
-}
-
-// await sets the time by which the server must have said something: none, if nothing is awaited. It is decided and set
-// in one step, else a reader that waits at leisure could be given the deadline of a command answered long ago.
-func (c *Conn) await() (net.Conn, error) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	var limit time.Time
-	if !c.handed || len(c.queue) > 0 {
-		limit = time.Now().Add(c.options.Silence)
-	}
-	return c.raw, c.raw.SetReadDeadline(limit)
-}
-
 // send writes to the network, and makes a reader that waits there notice that an answer is due.
 func (c *Conn) send(b []byte) (int, error) {
 	const most = 64 << 10 // for each of which the server has the whole time
@@ -133,7 +112,7 @@ func (c *Conn) sendSome(b []byte) (int, error) {
 	}
 	n, err := raw.Write(b)
 	if err == nil {
-		_, err = c.await()
+		_, err = c.await(true)
 	}
 	return n, err
 }
@@ -193,6 +172,8 @@ func (c *Conn) explain(err error) error {
 		return err
 	case c.bye != "":
 		return fmt.Errorf("%w: the server closed the connection: %s", mailbox.ErrTemporary, c.bye)
+	case errors.Is(err, os.ErrDeadlineExceeded) && c.patience.octets > 0:
+		return fmt.Errorf("%w: the server is too slow: %d octets in %s", mailbox.ErrTemporary, c.patience.octets, c.options.Silence)
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		return fmt.Errorf("%w: the server said nothing for %s", mailbox.ErrTemporary, c.options.Silence)
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):

@@ -29,11 +29,12 @@ func (c *Conn) pass(parts ...string) {
 	c.out = append(c.out, '\r', '\n')
 }
 
-// pump reads one response and brings it where it belongs. An error is the end of the connection.
+// pump reads one response and brings it where it belongs; the one before it is done with. An error is the end of the connection.
 func (c *Conn) pump() error {
 	if err := c.Err(); err != nil {
 		return err
 	}
+	c.answered()
 	err := c.p.begin()
 	if err == nil {
 		err = c.dispatch()
