@@ -129,6 +129,9 @@ func (a *Account) grow(ctx context.Context) (*session, error) {
 	a.live++
 	a.mu.Unlock()
 	s, err := a.connect(ctx)
+	if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil { // one of ours, for a single step
+		err = fmt.Errorf("%w: the server was silent for %s: %w", mailbox.ErrTemporary, a.options.Timeout, err)
+	}
 	a.mu.Lock()
 	if err != nil {
 		a.live--

@@ -27,6 +27,7 @@ type fake struct {
 	cert     *tls.Certificate
 	implicit bool // TLS from the first octet
 	greeting string
+	deaf     bool   // says nothing to the handshake behind STARTTLS
 	late     string // sent behind the OK of STARTTLS, before the handshake
 
 	mu       sync.Mutex
@@ -89,25 +90,42 @@ func (f *fake) serve(conn net.Conn) {
 		return
 	}
 	br := bufio.NewReader(conn)
+	challenged := "" // the tag of a command that goes on with the next line
 	for {
 		line, err := br.ReadString('\n')
 		if err != nil {
 			return
 		}
 		tag, command, _ := strings.Cut(strings.TrimRight(line, "\r\n"), " ")
+		if challenged != "" {
+			tag, command, challenged = challenged, strings.TrimRight(line, "\r\n"), ""
+		}
 		f.mu.Lock()
 		f.commands = append(f.commands, command)
 		answer := f.answer(command)
 		f.mu.Unlock()
 		if size, announced := literalOf(command); announced {
 			on := f.announced(command)
+			if on == silence {
+				continue
+			}
 			if on != goOn {
 				answer = on
 			} else if err := f.takeLiteral(conn, br, size); err != nil {
 				return
 			}
 		}
+		if answer == silence {
+			continue
+		}
 		if _, err := io.WriteString(conn, strings.ReplaceAll(answer, "%s", tag)); err != nil || answer == "" {
+			return
+		}
+		if strings.HasPrefix(answer, "+") {
+			challenged = tag
+		}
+		if f.deaf && command == "STARTTLS" {
+			_, _ = io.Copy(io.Discard, br) // until the client gives up
 			return
 		}
 		if command == "STARTTLS" && strings.Contains(answer, " OK") {
@@ -121,6 +139,9 @@ func (f *fake) serve(conn net.Conn) {
 }
 
 const (
+	// silence is the answer of a server that says nothing and keeps the line open; an empty answer is one that hangs up.
+	silence = "silence"
+
 	fine = "%s OK done\r\n"
 	goOn = "+ go\r\n"
 )

@@ -137,6 +137,19 @@ func TestS6CapabilitiesAfterLogin(t *testing.T) {
 	}
 }
 
+// A server that does not take the password along with AUTHENTICATE asks for it, in whatever words. RFC 4616 has none.
+func TestChallenge(t *testing.T) {
+	for _, challenge := range []string{"+ \r\n", "+\r\n", "+ go ahead\r\n", "+  \r\n"} {
+		f := newFake(t, map[string]string{"AUTHENTICATE": challenge, "AG1lAHMz": "%s OK in\r\n"})
+		f.greeting = "* OK [CAPABILITY IMAP4rev1 AUTH=PLAIN] hello\r\n"
+		if a, err := Open(t.Context(), f.start().options()); err != nil {
+			t.Errorf("%q: %v", challenge, err)
+		} else {
+			_ = a.Close()
+		}
+	}
+}
+
 // S17: the password is in no error, also when the server sends it back, and in no trace.
 func TestS17PasswordStaysSecret(t *testing.T) {
 	for _, mechanism := range []string{"AUTH=PLAIN SASL-IR", "AUTH=PLAIN", ""} {

@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"encoding/base64"
 	"strconv"
 	"strings"
 	"unicode"
@@ -47,6 +48,15 @@ func guardText(text string) string {
 		return "." + text
 	}
 	return text
+}
+
+// guardChallenge returns a continuation request of a login. What is no base64 is an empty challenge: go-imap would give
+// up at words that ask it to go on.
+func guardChallenge(text string) string {
+	if _, err := base64.StdEncoding.DecodeString(text); err != nil || text == "" {
+		return "+"
+	}
+	return "+ " + text
 }
 
 // guardCode returns the response code: with its arguments if go-imap reads them and can hold them, without them if it

@@ -67,16 +67,22 @@ func (c *Conn) dispatch() error {
 // continuation passes a continuation request on if the command at the head waits for one. Others are nobody's.
 func (c *Conn) continuation() {
 	c.mu.Lock()
-	wanted := len(c.queue) > 0 && c.queue[0].waits > 0
+	wanted, challenge := len(c.queue) > 0 && c.queue[0].waits > 0, false
 	if wanted {
 		c.queue[0].waits--
+		challenge = c.queue[0].verb == "AUTHENTICATE"
 	}
 	c.mu.Unlock()
 	if !wanted {
 		c.options.Report("a continuation request that nobody waits for")
 		return
 	}
-	c.pass("+ ", guardText(strings.TrimLeft(string(c.p.seg[1:]), " ")))
+	text := strings.TrimSpace(string(c.p.seg[1:]))
+	if challenge {
+		c.pass(guardChallenge(text))
+		return
+	}
+	c.pass("+ ", guardText(text))
 }
 
 func (c *Conn) tagged() error {
