@@ -84,7 +84,7 @@ func (f *fake) sent(prefix string) []string {
 func (f *fake) serve(conn net.Conn) {
 	defer func() { _ = conn.Close() }()
 	if f.implicit {
-		conn = tls.Server(conn, &tls.Config{Certificates: []tls.Certificate{*f.cert}})
+		conn = f.protect(conn)
 	}
 	if _, err := io.WriteString(conn, f.greeting); err != nil {
 		return
@@ -132,7 +132,7 @@ func (f *fake) serve(conn net.Conn) {
 			if _, err := io.WriteString(conn, f.late); err != nil {
 				return
 			}
-			conn = tls.Server(conn, &tls.Config{Certificates: []tls.Certificate{*f.cert}})
+			conn = f.protect(conn)
 			br = bufio.NewReader(conn)
 		}
 	}
@@ -176,6 +176,13 @@ func literalOf(command string) (size int, announced bool) {
 	_, text, found := strings.Cut(command, "{")
 	size, err := strconv.Atoi(strings.TrimSuffix(text, "}"))
 	return size, found && err == nil
+}
+
+// protect begins TLS with the certificate of the moment.
+func (f *fake) protect(conn net.Conn) net.Conn {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return tls.Server(conn, &tls.Config{Certificates: []tls.Certificate{*f.cert}})
 }
 
 // answer finds what to say. f.mu is held.
