@@ -1,0 +1,198 @@
+package imaptest
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"os/exec"
+	"os/user"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+)
+
+// ErrNoCourier means that Courier's imapd is not here.
+var ErrNoCourier = errors.New("courier-imap is not here")
+
+// A CourierServer serves Courier's imapd on a loopback address, in plain text, as the user who runs the test. It plays
+// the login itself, as Courier's imaplogin would, and hands the connection over. Every user name is an account, made at
+// its first login. Its mailboxes lie below "INBOX.", with "." between the levels.
+type CourierServer struct {
+	Addr     string // host:port
+	Password string // of every account
+	Home     string // directory with a Maildir for each user
+
+	binary   string
+	env      []string
+	listener net.Listener
+	watcher  net.Listener // what imapd takes for the watcher of files
+	users    atomic.Int64
+	done     sync.WaitGroup
+
+	mu    sync.Mutex // guards what follows
+	conns map[net.Conn]bool
+	ended bool
+}
+
+// Courier starts a CourierServer that ends with the test. A test that needs one is skipped where there is none, see
+// [Missing].
+func Courier(t TB) *CourierServer {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "courier")
+	if err != nil {
+		t.Fatalf("start courier: %v", err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(dir) }) // what is left is in the system's temporary directory
+	s, err := StartCourier(dir)
+	if errors.Is(err, ErrNoCourier) {
+		Missing(t, "courier (Debian: courier-imap, unpacked beside Dovecot)")
+	}
+	if err != nil {
+		t.Fatalf("start courier: %v", err)
+	}
+	t.Cleanup(func() { _ = s.Close() }) // the test is over: nothing depends on it
+	return s
+}
+
+// StartCourier starts a server that keeps its mail below dir. Close must be called.
+func StartCourier(dir string) (*CourierServer, error) {
+	binary, libraries, err := courierBinary()
+	if err != nil {
+		return nil, err
+	}
+	me, err := user.Current()
+	if err != nil {
+		return nil, err
+	}
+	s := &CourierServer{Password: "pass", Home: dir, binary: binary, conns: map[net.Conn]bool{}}
+	if s.listener, err = net.Listen("tcp", "127.0.0.1:0"); err != nil {
+		return nil, err
+	}
+	s.Addr = s.listener.Addr().String()
+	id := filepath.Base(dir)
+	if s.watcher, err = listenAsGamin("/tmp/fam-" + me.Username + "-" + id); err != nil {
+		return nil, errors.Join(err, s.listener.Close())
+	}
+	s.env = []string{
+		"PATH=" + os.Getenv("PATH"), "LD_LIBRARY_PATH=" + libraries, "GAM_CLIENT_ID=" + id,
+		"TCPREMOTEIP=127.0.0.1", "TCPREMOTEPORT=1", "IMAP_KEYWORDS=1", "IMAP_USELOCKS=1", "IMAP_ENHANCEDIDLE=0",
+		"IMAP_CAPABILITY=" + courierCapability,
+	}
+	s.done.Go(func() { s.accept(s.watcher, swallow) })
+	s.done.Go(func() { s.accept(s.listener, s.serve) })
+	return s, nil
+}
+
+// courierCapability is what Debian's configuration claims, without IDLE.
+const courierCapability = "IMAP4rev1 UIDPLUS CHILDREN NAMESPACE THREAD=ORDEREDSUBJECT THREAD=REFERENCES SORT QUOTA"
+
+// courierBinary finds imapd and where its libraries lie. It is seldom installed, for it cannot be installed beside
+// Dovecot's: scripts/test unpacks it.
+func courierBinary() (binary, libraries string, err error) {
+	roots := []string{os.Getenv("MAILTWIN_COURIER"), "/"}
+	if cache, err := os.UserCacheDir(); err == nil {
+		roots = append(roots, filepath.Join(cache, "mailtwin-test", "courier"))
+	}
+	for _, root := range roots {
+		binary := filepath.Join(root, "usr/bin/imapd")
+		if _, err := os.Stat(binary); root == "" || err != nil {
+			continue
+		}
+		found, err := filepath.Glob(filepath.Join(root, "usr/lib", "*-linux-*"))
+		if err != nil {
+			return "", "", err
+		}
+		lib := filepath.Join(root, "usr/lib")
+		return binary, strings.Join(append(found, lib, filepath.Join(lib, "courier-authlib")), ":"), nil
+	}
+	return "", "", ErrNoCourier
+}
+
+// NewUser names an account that nobody has used yet.
+func (s *CourierServer) NewUser() string { return fmt.Sprintf("user%d", s.users.Add(1)) }
+
+// Close cuts all connections, with which their processes end, and stops.
+func (s *CourierServer) Close() error {
+	err := errors.Join(s.listener.Close(), s.watcher.Close())
+	s.mu.Lock()
+	s.ended = true
+	for conn := range s.conns {
+		err = errors.Join(err, conn.Close())
+	}
+	s.mu.Unlock()
+	s.done.Wait()
+	return err
+}
+
+// accept serves each connection that comes.
+func (s *CourierServer) accept(listener net.Listener, serve func(net.Conn)) {
+	for {
+		conn, err := listener.Accept()
+		if err != nil {
+			return // closed
+		}
+		s.mu.Lock()
+		s.conns[conn] = true
+		if s.ended {
+			_ = conn.Close() // nobody is there any more
+		}
+		s.mu.Unlock()
+		s.done.Go(func() {
+			serve(conn)
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			if s.conns[conn] && !s.ended {
+				_ = conn.Close() // it was served
+				delete(s.conns, conn)
+			}
+		})
+	}
+}
+
+// listenAsGamin takes the place of the program that watches files for Courier: without one, imapd waits two seconds for
+// it at the start of each session. Its address is an abstract one of the whole possible length.
+func listenAsGamin(path string) (net.Listener, error) {
+	const most = 107
+	if len(path) > most-1 {
+		return nil, fmt.Errorf("%s is too long for an address", path)
+	}
+	return net.Listen("unix", "@"+path+strings.Repeat("\x00", most-len(path)))
+}
+
+func swallow(conn net.Conn) { _, _ = io.Copy(io.Discard, conn) } // it has nothing to say
+
+// serve plays the login, and lets imapd have the rest.
+func (s *CourierServer) serve(conn net.Conn) {
+	r := bufio.NewReader(conn)
+	name, tag, err := s.login(r, conn)
+	if err != nil {
+		return // the client went away, or does not know what it wants
+	}
+	maildir := filepath.Join(s.Home, name)
+	for _, part := range []string{"cur", "new", "tmp"} {
+		if err := os.MkdirAll(filepath.Join(maildir, part), 0o700); err != nil {
+			fmt.Fprintf(conn, "%s NO %v\r\n", tag, err)
+			return
+		}
+	}
+	cmd := exec.Command(s.binary, maildir)
+	cmd.Dir, cmd.Stdout, cmd.SysProcAttr = maildir, conn, ownGroup()
+	cmd.Env = append(s.env[:len(s.env):len(s.env)], "MAILDIR="+maildir, "AUTHENTICATED="+name, "IMAPLOGINTAG="+tag)
+	in, err := cmd.StdinPipe()
+	if err == nil {
+		err = cmd.Start()
+	}
+	if err != nil {
+		fmt.Fprintf(conn, "%s NO %v\r\n", tag, err)
+		return
+	}
+	s.done.Go(func() {
+		_, _ = io.Copy(in, r) // ends when either side does
+		_ = in.Close()
+	})
+	_ = cmd.Wait() // a session that was cut ends with an error
+}
