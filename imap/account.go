@@ -22,6 +22,7 @@ type Account struct {
 	most     int // connections that the server allows
 	closed   bool
 	delim    string
+	prefix   string                  // of the user's own mailboxes but INBOX, as it goes over the wire
 	wires    map[mailbox.Name]string // wire names of what was listed or made
 	validity map[mailbox.Name]uint32 // as last learnt
 	taken    map[mailbox.Name]uint32 // under that validity

@@ -23,6 +23,9 @@ func (a *Account) Mailboxes(ctx context.Context) ([]mailbox.Info, error) {
 		if err := l.collect(ctx); err != nil {
 			return err
 		}
+		if err := s.learnPrefix(ctx, l.lists); err != nil {
+			return err
+		}
 		infos = l.infos()
 		return nil
 	})

@@ -22,7 +22,7 @@ func rawName(entry wire.List) string {
 func (a *Account) nameOf(entry wire.List) (mailbox.Name, error) {
 	levels := []string{entry.Name}
 	if entry.Delim != "" {
-		levels = strings.Split(entry.Name, entry.Delim)
+		levels = strings.Split(a.withoutPrefix(entry.Name), entry.Delim)
 	}
 	for i, level := range levels {
 		decoded, err := decodeUTF7(level)
@@ -36,18 +36,10 @@ func (a *Account) nameOf(entry wire.List) (mailbox.Name, error) {
 	return name, nil
 }
 
-// learnDelimiter takes the delimiter for mailboxes to come from a listing; servers may give none for INBOX alone. a.mu
-// is held.
+// learnDelimiter takes the delimiter for mailboxes to come from a listing. a.mu is held.
 func (a *Account) learnDelimiter(entries []wire.List) {
-	if len(entries) == 0 {
-		return
-	}
-	a.delim = ""
-	for _, entry := range entries {
-		if entry.Delim != "" {
-			a.delim = entry.Delim
-			return
-		}
+	if len(entries) > 0 {
+		a.delim = delimiter(entries)
 	}
 }
 
@@ -77,7 +69,10 @@ func (a *Account) wireName(name mailbox.Name) (string, error) {
 		}
 		levels[i] = encodeUTF7(level)
 	}
-	return strings.Join(levels, a.delim), nil
+	if name == mailbox.Inbox {
+		return string(name), nil
+	}
+	return a.prefix + strings.Join(levels, a.delim), nil
 }
 
 // utf8Name is the wire name as go-imap takes it, which encodes names by itself.

@@ -50,6 +50,23 @@ func (r *Response) List() (List, error) {
 	return l, err
 }
 
+// Namespace returns the prefix of the user's own mailboxes of a NAMESPACE response. The other namespaces are left out.
+//
+// Source: RFC 2342, section 5.
+func (r *Response) Namespace() (prefix string, err error) {
+	for range 2 {
+		r.p.space()
+		if !r.p.accept('(') {
+			return "", fmt.Errorf("NAMESPACE: %w", errSyntax)
+		}
+	}
+	text, isNil, err := r.p.text()
+	if err != nil || isNil {
+		return "", fmt.Errorf("NAMESPACE: %w", errSyntax)
+	}
+	return string(text), nil
+}
+
 // name takes a mailbox name. Unquoted ones may hold parentheses and spaces only by mistake, and a "]" or "%" rightly.
 func (r *Response) name() (string, error) {
 	name, _, err := r.p.text()

@@ -132,3 +132,21 @@ func number[T uint32 | uint64](word string, n *T) string {
 	}
 	return fmt.Sprint(word, *n)
 }
+
+func TestNamespace(t *testing.T) {
+	for _, tt := range []struct{ line, want string }{
+		{`* NAMESPACE (("INBOX." ".")) NIL (("shared." "."))`, "INBOX."},
+		{`* NAMESPACE (("" "/" "X-PARAM" ("a"))("#mh/" "/")) NIL NIL`, ""},
+		{`* NAMESPACE NIL NIL NIL`, "error"},
+		{`* NAMESPACE ((NIL NIL)) NIL NIL`, "error"},
+		{`* NAMESPACE ((`, "error"},
+	} {
+		got, err := parse(t, tt.line).Namespace()
+		if err != nil {
+			got = "error"
+		}
+		if got != tt.want {
+			t.Errorf("%q reads %q, want %q", tt.line, got, tt.want)
+		}
+	}
+}
