@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"slices"
+	"strings"
 	"sync"
 
 	goimap "github.com/emersion/go-imap/v2"
@@ -21,6 +22,7 @@ type Account struct {
 
 	mu     sync.Mutex
 	client *imapclient.Client
+	own    goimap.NamespaceDescriptor // of the user's own mailboxes
 }
 
 // OpenAccount logs in to a server, in plain text.
@@ -33,7 +35,30 @@ func OpenAccount(addr, user, password string) (*Account, error) {
 	if err := client.Login(user, password).Wait(); err != nil {
 		return nil, errors.Join(fmt.Errorf("log in as %s: %w", user, err), client.Close())
 	}
-	return &Account{addr: addr, user: user, password: password, client: client}, nil
+	a := &Account{addr: addr, user: user, password: password, client: client, own: goimap.NamespaceDescriptor{Delim: '/'}}
+	if !client.Caps().Has(goimap.CapNamespace) {
+		return a, nil
+	}
+	data, err := client.Namespace().Wait()
+	if err != nil || len(data.Personal) == 0 {
+		return nil, errors.Join(fmt.Errorf("ask for namespaces: %v, %w", data, err), client.Close())
+	}
+	a.own = data.Personal[0]
+	return a, nil
+}
+
+// wire returns the server's name of a mailbox: mailboxes but INBOX begin with a prefix, and levels are separated in the
+// server's way.
+func (a *Account) wire(mailbox string) string {
+	if mailbox == "INBOX" {
+		return mailbox
+	}
+	return a.own.Prefix + strings.ReplaceAll(mailbox, "/", string(a.own.Delim))
+}
+
+// name undoes wire.
+func (a *Account) name(wire string) string {
+	return strings.ReplaceAll(strings.TrimPrefix(wire, a.own.Prefix), string(a.own.Delim), "/")
 }
 
 // NewAccount logs in to a server until the test ends.
@@ -61,7 +86,7 @@ func (a *Account) Mailboxes() ([]string, error) {
 	var names []string
 	for _, l := range list {
 		if !slices.Contains(l.Attrs, goimap.MailboxAttrNoSelect) && !slices.Contains(l.Attrs, goimap.MailboxAttrNonExistent) {
-			names = append(names, l.Mailbox)
+			names = append(names, a.name(l.Mailbox))
 		}
 	}
 	slices.Sort(names)
@@ -155,11 +180,14 @@ func (a *Account) fetch(mailbox string, body *goimap.FetchItemBodySection) ([]Co
 func (a *Account) inside(mailbox string, readOnly bool, do func(total uint32) error) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	data, err := a.client.Select(mailbox, &goimap.SelectOptions{ReadOnly: readOnly}).Wait()
+	data, err := a.client.Select(a.wire(mailbox), &goimap.SelectOptions{ReadOnly: readOnly}).Wait()
 	if err != nil {
 		return fmt.Errorf("select %q: %w", mailbox, err)
 	}
 	err = do(data.NumMessages)
+	if !a.client.Caps().Has(goimap.CapUnselect) {
+		return err
+	}
 	if left := a.client.Unselect().Wait(); left != nil {
 		err = errors.Join(err, fmt.Errorf("unselect %q: %w", mailbox, left))
 	}

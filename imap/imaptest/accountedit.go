@@ -11,7 +11,7 @@ import (
 func (a *Account) Append(mailbox string, m Message) (uint32, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	cmd := a.client.Append(mailbox, int64(len(m.Body)), m.options())
+	cmd := a.client.Append(a.wire(mailbox), int64(len(m.Body)), m.options())
 	_, writeErr := cmd.Write(m.Body)
 	closeErr := cmd.Close()
 	data, err := cmd.Wait()
@@ -53,7 +53,7 @@ func (a *Account) Expunge(mailbox string, uids ...uint32) error {
 // Copy copies messages into another mailbox.
 func (a *Account) Copy(from, to string, uids ...uint32) error {
 	return a.in(from, uids, func(set goimap.UIDSet) error {
-		if _, err := a.client.Copy(set, to).Wait(); err != nil {
+		if _, err := a.client.Copy(set, a.wire(to)).Wait(); err != nil {
 			return fmt.Errorf("copy from %q to %q: %w", from, to, err)
 		}
 		return nil
@@ -63,7 +63,7 @@ func (a *Account) Copy(from, to string, uids ...uint32) error {
 // Move moves messages into another mailbox.
 func (a *Account) Move(from, to string, uids ...uint32) error {
 	return a.in(from, uids, func(set goimap.UIDSet) error {
-		if _, err := a.client.Move(set, to).Wait(); err != nil {
+		if _, err := a.client.Move(set, a.wire(to)).Wait(); err != nil {
 			return fmt.Errorf("move from %q to %q: %w", from, to, err)
 		}
 		return nil
@@ -84,17 +84,17 @@ func (a *Account) in(mailbox string, uids []uint32, do func(goimap.UIDSet) error
 
 // Create makes a mailbox.
 func (a *Account) Create(mailbox string) error {
-	return a.outside("create "+mailbox, func() error { return a.client.Create(mailbox, nil).Wait() })
+	return a.outside("create "+mailbox, func() error { return a.client.Create(a.wire(mailbox), nil).Wait() })
 }
 
 // Rename gives a mailbox another name.
 func (a *Account) Rename(from, to string) error {
-	return a.outside("rename "+from+" to "+to, func() error { return a.client.Rename(from, to, nil).Wait() })
+	return a.outside("rename "+from+" to "+to, func() error { return a.client.Rename(a.wire(from), a.wire(to), nil).Wait() })
 }
 
 // Delete removes a mailbox with all its messages.
 func (a *Account) Delete(mailbox string) error {
-	return a.outside("delete "+mailbox, func() error { return a.client.Delete(mailbox).Wait() })
+	return a.outside("delete "+mailbox, func() error { return a.client.Delete(a.wire(mailbox)).Wait() })
 }
 
 // outside does something for which no mailbox is selected.

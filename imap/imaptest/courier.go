@@ -8,7 +8,6 @@ import (
 	"net"
 	"os"
 	"os/exec"
-	"os/user"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -29,7 +28,7 @@ type CourierServer struct {
 	binary   string
 	env      []string
 	listener net.Listener
-	watcher  net.Listener // what imapd takes for the watcher of files
+	watcher  *exec.Cmd
 	users    atomic.Int64
 	done     sync.WaitGroup
 
@@ -60,54 +59,47 @@ func Courier(t TB) *CourierServer {
 
 // StartCourier starts a server that keeps its mail below dir. Close must be called.
 func StartCourier(dir string) (*CourierServer, error) {
-	binary, libraries, err := courierBinary()
+	root, libraries, err := courierRoot()
 	if err != nil {
 		return nil, err
 	}
-	me, err := user.Current()
-	if err != nil {
-		return nil, err
-	}
-	s := &CourierServer{Password: "pass", Home: dir, binary: binary, conns: map[net.Conn]bool{}}
-	if s.listener, err = net.Listen("tcp", "127.0.0.1:0"); err != nil {
-		return nil, err
-	}
-	s.Addr = s.listener.Addr().String()
 	id := filepath.Base(dir)
-	if s.watcher, err = listenAsGamin("/tmp/fam-" + me.Username + "-" + id); err != nil {
-		return nil, errors.Join(err, s.listener.Close())
-	}
+	s := &CourierServer{Password: "pass", Home: dir, binary: filepath.Join(root, "usr/bin/imapd"), conns: map[net.Conn]bool{}}
 	s.env = []string{
 		"PATH=" + os.Getenv("PATH"), "LD_LIBRARY_PATH=" + libraries, "GAM_CLIENT_ID=" + id,
 		"TCPREMOTEIP=127.0.0.1", "TCPREMOTEPORT=1", "IMAP_KEYWORDS=1", "IMAP_USELOCKS=1", "IMAP_ENHANCEDIDLE=0",
 		"IMAP_CAPABILITY=" + courierCapability,
 	}
-	s.done.Go(func() { s.accept(s.watcher, swallow) })
-	s.done.Go(func() { s.accept(s.listener, s.serve) })
+	if err := s.startWatcher(root, id); err != nil {
+		return nil, err
+	}
+	if s.listener, err = net.Listen("tcp", "127.0.0.1:0"); err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
+	s.Addr = s.listener.Addr().String()
+	s.done.Go(s.accept)
 	return s, nil
 }
 
 // courierCapability is what Debian's configuration claims, without IDLE.
 const courierCapability = "IMAP4rev1 UIDPLUS CHILDREN NAMESPACE THREAD=ORDEREDSUBJECT THREAD=REFERENCES SORT QUOTA"
 
-// courierBinary finds imapd and where its libraries lie. It is seldom installed, for it cannot be installed beside
-// Dovecot's: scripts/test unpacks it.
-func courierBinary() (binary, libraries string, err error) {
-	roots := []string{os.Getenv("MAILTWIN_COURIER"), "/"}
+// courierRoot finds below what directory imapd is, and where its libraries lie. It is seldom installed, for it cannot be
+// installed beside Dovecot's: scripts/test unpacks it.
+func courierRoot() (root, libraries string, err error) {
+	roots := []string{os.Getenv("MAILTWIN_COURIER")}
 	if cache, err := os.UserCacheDir(); err == nil {
 		roots = append(roots, filepath.Join(cache, "mailtwin-test", "courier"))
 	}
-	for _, root := range roots {
-		binary := filepath.Join(root, "usr/bin/imapd")
-		if _, err := os.Stat(binary); root == "" || err != nil {
+	for _, root := range append(roots, "/") {
+		if _, err := os.Stat(filepath.Join(root, "usr/lib/courier")); root == "" || err != nil {
 			continue
 		}
 		found, err := filepath.Glob(filepath.Join(root, "usr/lib", "*-linux-*"))
 		if err != nil {
 			return "", "", err
 		}
-		lib := filepath.Join(root, "usr/lib")
-		return binary, strings.Join(append(found, lib, filepath.Join(lib, "courier-authlib")), ":"), nil
+		return root, strings.Join(append(found, filepath.Join(root, "usr/lib")), ":"), nil
 	}
 	return "", "", ErrNoCourier
 }
@@ -117,7 +109,10 @@ func (s *CourierServer) NewUser() string { return fmt.Sprintf("user%d", s.users.
 
 // Close cuts all connections, with which their processes end, and stops.
 func (s *CourierServer) Close() error {
-	err := errors.Join(s.listener.Close(), s.watcher.Close())
+	var err error
+	if s.listener != nil {
+		err = s.listener.Close()
+	}
 	s.mu.Lock()
 	s.ended = true
 	for conn := range s.conns {
@@ -125,13 +120,14 @@ func (s *CourierServer) Close() error {
 	}
 	s.mu.Unlock()
 	s.done.Wait()
+	err = errors.Join(err, s.watcher.Process.Kill())
+	_ = s.watcher.Wait() // it was killed, and says so
 	return err
 }
 
-// accept serves each connection that comes.
-func (s *CourierServer) accept(listener net.Listener, serve func(net.Conn)) {
+func (s *CourierServer) accept() {
 	for {
-		conn, err := listener.Accept()
+		conn, err := s.listener.Accept()
 		if err != nil {
 			return // closed
 		}
@@ -142,10 +138,10 @@ func (s *CourierServer) accept(listener net.Listener, serve func(net.Conn)) {
 		}
 		s.mu.Unlock()
 		s.done.Go(func() {
-			serve(conn)
+			s.serve(conn)
 			s.mu.Lock()
 			defer s.mu.Unlock()
-			if s.conns[conn] && !s.ended {
+			if !s.ended {
 				_ = conn.Close() // it was served
 				delete(s.conns, conn)
 			}
@@ -153,17 +149,13 @@ func (s *CourierServer) accept(listener net.Listener, serve func(net.Conn)) {
 	}
 }
 
-// listenAsGamin takes the place of the program that watches files for Courier: without one, imapd waits two seconds for
-// it at the start of each session. Its address is an abstract one of the whole possible length.
-func listenAsGamin(path string) (net.Listener, error) {
-	const most = 107
-	if len(path) > most-1 {
-		return nil, fmt.Errorf("%s is too long for an address", path)
-	}
-	return net.Listen("unix", "@"+path+strings.Repeat("\x00", most-len(path)))
+// startWatcher starts the program that watches files for Courier. Without it imapd waits two seconds for it at the start
+// of each session, and two minutes for a mailbox that another session has locked.
+func (s *CourierServer) startWatcher(root, id string) error {
+	s.watcher = exec.Command(filepath.Join(root, "usr/libexec/gam_server"), "--notimeout", id)
+	s.watcher.Env, s.watcher.SysProcAttr = s.env, ownGroup()
+	return s.watcher.Start()
 }
-
-func swallow(conn net.Conn) { _, _ = io.Copy(io.Discard, conn) } // it has nothing to say
 
 // serve plays the login, and lets imapd have the rest.
 func (s *CourierServer) serve(conn net.Conn) {
