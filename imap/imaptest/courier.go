@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -173,7 +174,7 @@ func (s *CourierServer) serve(conn net.Conn) {
 	}
 	cmd := exec.Command(s.binary, maildir)
 	cmd.Dir, cmd.Stdout, cmd.SysProcAttr = maildir, conn, ownGroup()
-	cmd.Env = append(s.env[:len(s.env):len(s.env)], "MAILDIR="+maildir, "AUTHENTICATED="+name, "IMAPLOGINTAG="+tag)
+	cmd.Env = slices.Concat(s.env, []string{"MAILDIR=" + maildir, "AUTHENTICATED=" + name, "IMAPLOGINTAG=" + tag})
 	in, err := cmd.StdinPipe()
 	if err == nil {
 		err = cmd.Start()
