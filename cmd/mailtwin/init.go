@@ -85,6 +85,7 @@ type setup struct {
 	prompt  *prompt
 	account *account
 	secret  string // typed, and not yet stored anywhere
+	asked   bool   // the password is typed, or was once and lies in the keyring
 }
 
 func (env *environment) runInit(ctx context.Context, o initOptions, args []string) error {
@@ -152,6 +153,9 @@ func (s *setup) who(context.Context) (err error) {
 	}
 	if s.account.name == "" {
 		proposal, _, _ := strings.Cut(domain, ".")
+		for n, first := 2, proposal; s.config != nil && s.config.Accounts[proposal] != nil; n++ {
+			proposal = fmt.Sprint(first, n)
+		}
 		if s.account.name, err = s.prompt.askOr("A short name for the account", proposal, "ACCOUNT"); err != nil {
 			return err
 		}

@@ -6,6 +6,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -173,6 +174,14 @@ func TestInitByAnswers(t *testing.T) {
 		t.Errorf("%s, %v", text, err)
 	}
 	w.want(exitDone, "30 downloaded", "", "sync", "-v")
+
+	// A password that is wrong, in the keyring or typed, may be typed again; the account gets a name that is free.
+	w.ring["mailtwin "+w.user+"@localhost"] = "old"
+	again := append(slices.Clone(flags), "--maildir", "~/Other", "--address", "me@work.example")
+	w.want(exitDone, "has the account work2 now", answers("", "yes", "wrong", w.server.Password), again...)
+	if w.ring["mailtwin "+w.user+"@localhost"] != w.server.Password {
+		t.Error("the keyring keeps the old password")
+	}
 
 	// Where there is no keyring, the file may keep it, if the user says so.
 	w.ring = nil

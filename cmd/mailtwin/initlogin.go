@@ -23,11 +23,18 @@ func (s *setup) password(ctx context.Context) (err error) {
 	}
 	if _, err := s.env.fromKeyring(ctx, s.account); err == nil {
 		s.prompt.say("The keyring has the password of %s.", show(s.account.keyringUser()))
+		s.asked = true
 		return nil
 	}
 	if !s.prompt.terminal {
 		return &usageError{fmt.Errorf("there is no terminal to ask on: give --password-command, or set $%s", name)}
 	}
+	return s.askPassword()
+}
+
+// askPassword asks for a password, which is kept only once it has worked.
+func (s *setup) askPassword() (err error) {
+	s.asked = true
 	s.secret, err = s.prompt.password("Password of " + show(s.account.User) + " (it is not shown)")
 	if err == nil {
 		err = checkPassword(s.secret)
@@ -38,9 +45,24 @@ func (s *setup) password(ctx context.Context) (err error) {
 	return nil
 }
 
-// login tries the login and shows what there is. A certificate that cannot be checked is shown, and taken only if the
-// user says so.
+// login tries the login and shows what there is. A password that is refused, typed now or once kept in the keyring, may
+// be typed again. A certificate that cannot be checked is shown, and taken only if the user says so.
 func (s *setup) login(ctx context.Context) error {
+	err := s.certified(ctx)
+	for try := 1; try < passwordTries && s.asked && s.prompt.terminal && errors.Is(err, mailbox.ErrAuth); try++ {
+		s.prompt.say("%s", showLong(err.Error()))
+		if err = s.askPassword(); err == nil {
+			err = s.certified(ctx)
+		}
+	}
+	return err
+}
+
+// passwordTries is how often a password may be typed.
+const passwordTries = 3
+
+// certified tries the login, and shows a certificate that cannot be checked.
+func (s *setup) certified(ctx context.Context) error {
 	err := s.tryLogin(ctx)
 	var refused *imap.CertificateError
 	if !errors.As(err, &refused) || len(s.account.TLSFingerprint) > 0 {
