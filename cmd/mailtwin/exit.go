@@ -90,10 +90,16 @@ func hintFor(err error) string {
 		return "wait for the other run, or end it"
 	case errors.Is(err, imap.ErrTLS):
 		return "nothing secret was sent; see tls, tls_ca and host in the configuration"
+	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
+		return "the disk is full; make room and run again, nothing is lost"
+	case errors.Is(err, syscall.EROFS):
+		return "the disk cannot be written as it is mounted; mount it anew and run again, nothing is lost"
+	case errors.Is(err, syscall.EACCES):
+		return "see who owns the file, and who may do what with it and with the directories above"
+	case errors.Is(err, syscall.EMFILE), errors.Is(err, syscall.ENFILE):
+		return "too many files are open; allow more with ulimit -n, or have fewer connections"
 	case errors.Is(err, mailbox.ErrTemporary):
 		return "what was done so far is kept; run again later"
-	case errors.Is(err, syscall.ENOSPC):
-		return "the disk is full; make room and run again, nothing is lost"
 	}
 	return ""
 }
