@@ -1,6 +1,7 @@
 package imap
 
 import (
+	"errors"
 	"io"
 	"slices"
 	"strings"
@@ -100,6 +101,52 @@ func TestR15Statuses(t *testing.T) {
 		}
 		if err != nil || !slices.Equal(got, tt.want) {
 			t.Errorf("%q: %q, %v, want %q", tt.answer, got, err, tt.want)
+		}
+	}
+}
+
+// R15: a name that cannot be read costs that mailbox alone, and is told of.
+func TestR15UnreadableName(t *testing.T) {
+	f := newFake(t, map[string]string{"LIST": "* LIST () \"/\" A\r\n* LIST () \"/\" \"&bad\"\r\n* LIST () \"/\" \"\xff\xfe\"\r\n* LIST (\r\n* LIST () \"/\" B\r\n%s OK\r\n"})
+	o := f.start().options()
+	var told []string
+	o.Report = func(text string) { told = append(told, text) }
+	a, err := Open(t.Context(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = a.Close() }() // it is over
+	infos, err := a.Mailboxes(t.Context())
+	if err != nil || len(infos) != 2 || len(told) != 3 {
+		t.Errorf("%+v, %v, told %q", infos, err, told)
+	}
+}
+
+// R15: a mailbox that cannot be opened is an error of that mailbox, which says whether it is worth another try; and only
+// a NO without another reason says that there is none.
+func TestR15RefusedSelect(t *testing.T) {
+	for _, tt := range []struct {
+		answer          string
+		none, temporary bool
+	}{
+		{"NO [NONEXISTENT] none", true, false},
+		{"NO none", true, false},
+		{"NO [UNAVAILABLE] later", false, true},
+		{"NO [INUSE] locked", false, true},
+		{"NO [NOPERM] not yours", false, false},
+		{"BAD what", false, false},
+		{"NO [SERVERBUG] oops", false, true},
+	} {
+		f, a, cursor := first(t)
+		f.say("SELECT \"Work\"", "%s "+tt.answer+"\r\n")
+		f.say("SELECT Work", "%s "+tt.answer+"\r\n")
+		_, err := a.Scan(t.Context(), mailbox.ScanRequest{Name: "Work", Known: knows("1")})
+		var one *mailbox.MailboxError
+		if !errors.As(err, &one) || one.Mailbox != "Work" || errors.Is(err, mailbox.ErrNoMailbox) != tt.none || errors.Is(err, mailbox.ErrTemporary) != tt.temporary {
+			t.Errorf("%s: %v", tt.answer, err)
+		}
+		if s := f.scan(a, mailbox.ScanRequest{Since: cursor, Known: knows("1", "2", "3")}); !s.Settled || len(s.Gone) > 0 {
+			t.Errorf("%s: then %+v", tt.answer, s)
 		}
 	}
 }
