@@ -188,7 +188,7 @@ func (r *run) empty(side Side, v *view, jobs []*job) bool {
 	looked := map[mailbox.Name]bool{}
 	for _, j := range jobs {
 		looked[j.name] = true
-		if gone, _ := j.gone(side); len(j.delta.New[side]) > 0 || j.paired > gone {
+		if gone, _ := j.gone(side); len(j.delta.New[side])+j.aside[side] > 0 || j.paired > gone {
 			return false
 		}
 	}

@@ -283,7 +283,7 @@ func (r *run) sameHeader(ctx context.Context, one, other mailbox.Place) (bool, e
 // alone. Without this bound a server that stores what cannot be recognised would be filled with copies.
 const maxAttempts = 3
 
-var errLostUploads = fmt.Errorf("uploaded %d times, and the server never showed it; left alone", maxAttempts)
+var errLostUploads = fmt.Errorf("stored on the server %d times, and never seen there as a message of its own; left alone", maxAttempts)
 
 // intents finds uploads that a run before began. The server may have stored the message in another form: then its
 // Message-ID, with the date that was sent along, tells. One that was tried too often is left alone.
@@ -317,8 +317,10 @@ func (r *run) intents(ctx context.Context, j *job) error {
 		if found && a.Evidence.Same == "" {
 			a.Evidence.Same, free[key] = free[key][0], free[key][1:]
 		}
-		if begun && !found && intent.Attempts >= maxAttempts && !r.arrived(j, a) {
+		_, due := r.before[mailbox.Place{Mailbox: j.name, ID: a.ID}] // left alone before, and its time has come
+		if begun && !found && intent.Attempts >= maxAttempts && !r.arrived(j, a) && (!due || r.pass > 1) {
 			r.leave(j, Near, a.ID, errLostUploads)
+			j.aside[Near]++
 			continue
 		}
 		kept = append(kept, a)

@@ -27,6 +27,7 @@ type job struct {
 	reset  bool     // the far side started anew: last knows nothing
 	half   [2]mailbox.Half
 	start  mailbox.Cursor // of the far side's scan
+	aside  [2]int         // by Side: how many new messages wait for another try
 	failed [2]bool        // by Side: it could not be read in full
 	dirty  [2]bool        // by Side: something was left undone, so the cursor stays where it is
 	held   [2]bool        // by Side: removals there were held back

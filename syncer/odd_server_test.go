@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"mailtwin/mailbox"
 )
@@ -327,4 +328,58 @@ func TestR18TheOther99(t *testing.T) {
 	}
 	w.mustSync(t)
 	w.wantAgreement(t)
+}
+
+// A merging server keeps one message of those that are the same, and tells of the others no UID.
+type merging struct{ *odd }
+
+func (m merging) Copy(context.Context, mailbox.Name, []mailbox.Doomed, mailbox.Name) (map[mailbox.ID]mailbox.ID, error) {
+	return map[mailbox.ID]mailbox.ID{"1": ""}, nil
+}
+
+// R17: of two files that are the same such a server has one message. The other file stays, is named, and is not sent
+// for ever; when the first one is removed, it gets a message of its own.
+func TestR17Merged(t *testing.T) {
+	w := newWorld()
+	w.mustSync(t)
+	one := w.write()
+	w.near.put(mailbox.Inbox, one)
+	w.near.put(mailbox.Inbox, one)
+	merge := true
+	server := &odd{memory: w.far, stored: func(box mailbox.Name, raw string, id mailbox.ID) mailbox.ID {
+		for other, m := range w.far.boxes[box].messages {
+			if merge && other != id && m.raw == raw {
+				delete(w.far.boxes[box].messages, id)
+				return ""
+			}
+		}
+		return id
+	}}
+	now := time.Date(2026, 11, 23, 0, 0, 0, 0, time.UTC)
+	run := func() *Report {
+		r, err := Run(t.Context(), merging{server}, w.near, w.ledger, Options{Workers: 1, Now: func() time.Time { return now }})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return r
+	}
+	for range 10 {
+		run()
+	}
+	r := run()
+	if len(w.near.boxes[mailbox.Inbox].messages) != 2 || len(w.far.boxes[mailbox.Inbox].messages) != 1 || w.far.appends > 4 {
+		t.Errorf("far %v, near %v, %d uploads", w.far.raws(), w.near.raws(), w.far.appends)
+	}
+	if r.Total() != (Counts{}) || len(r.Waiting) != 1 || !strings.Contains(r.Waiting[0].Reason, "never seen there") {
+		t.Errorf("%s, %v wait", describe(r), r.Waiting)
+	}
+	for _, p := range w.ledger.pairs[mailbox.Inbox] {
+		delete(w.near.boxes[mailbox.Inbox].messages, p.Near)
+		w.near.boxes[mailbox.Inbox].version++
+	}
+	now = now.AddDate(0, 0, 2)
+	run()
+	if len(w.near.boxes[mailbox.Inbox].messages) != 1 || len(w.far.boxes[mailbox.Inbox].messages) != 1 {
+		t.Errorf("after the removal: far %v, near %v", w.far.raws(), w.near.raws())
+	}
 }

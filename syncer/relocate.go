@@ -224,10 +224,26 @@ func split(agreements []Agreement, side Side) (known, unknown []Agreement) {
 
 // lostTrack records that messages left their place for another where the next pass will find them by content.
 func (a *applier) lostTrack(ctx context.Context, j *job, agreements []Agreement) error {
+	if len(agreements) == 0 {
+		return nil
+	}
 	updates := map[mailbox.Name]*mailbox.Update{}
+	attempts, err := a.attempts(ctx, j)
+	if err != nil {
+		return err
+	}
 	for _, g := range agreements {
 		a.soilJob(j, Far)
 		a.soilJob(j, Near)
+		if g.Drop == nil && g.Pair.Far == "" {
+			u := updates[j.name]
+			if u == nil {
+				u = &mailbox.Update{Mailbox: j.name}
+				updates[j.name] = u
+			}
+			// A server that makes one of two messages that are the same never shows the copy.
+			u.Begin = append(u.Begin, mailbox.Intent{Near: g.Pair.Near, Digest: g.Pair.Digest, Size: g.Pair.Size, Attempts: attempts[g.Pair.Near] + 1})
+		}
 		if g.Drop == nil {
 			continue
 		}

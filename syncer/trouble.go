@@ -82,7 +82,10 @@ func (r *run) setAside(j *job) {
 	for _, side := range []Side{Far, Near} {
 		j.delta.New[side] = slices.DeleteFunc(j.delta.New[side], func(a Arrival) bool {
 			waits := r.waits(j.name, a.ID)
-			j.dirty[side] = j.dirty[side] || waits
+			if waits {
+				j.dirty[side] = true
+				j.aside[side]++
+			}
 			return waits
 		})
 	}

@@ -50,13 +50,9 @@ func (c *carrier) reason(id mailbox.ID) error {
 
 // begin writes the intents of a load. One that is there already keeps its count.
 func (t *transfers) begin(ctx context.Context, j *job, part []Arrival) ([]mailbox.Intent, error) {
-	before, err := t.ledger.Intents(ctx, j.name)
+	attempts, err := t.attempts(ctx, j)
 	if err != nil {
 		return nil, err
-	}
-	attempts := map[mailbox.ID]int{}
-	for _, intent := range before {
-		attempts[intent.Near] = intent.Attempts
 	}
 	intents := make([]mailbox.Intent, 0, len(part))
 	for _, a := range part {
@@ -66,6 +62,16 @@ func (t *transfers) begin(ctx context.Context, j *job, part []Arrival) ([]mailbo
 		})
 	}
 	return intents, t.ledger.Commit(ctx, mailbox.Update{Mailbox: j.name, Begin: intents})
+}
+
+// attempts tells how often each message of a mailbox was stored without being seen there afterwards.
+func (r *run) attempts(ctx context.Context, j *job) (map[mailbox.ID]int, error) {
+	before, err := r.ledger.Intents(ctx, j.name)
+	attempts := map[mailbox.ID]int{}
+	for _, intent := range before {
+		attempts[intent.Near] = intent.Attempts
+	}
+	return attempts, err
 }
 
 // uploaded records what is on both sides now, and ends the intents of what was refused. A message whose UID the server
