@@ -164,6 +164,8 @@ func TestConfigMistakes(t *testing.T) {
 		{"+tls = \"none\"", `FILE:5: account "work": tls = "none" would send the password`},
 		{"+tls_ca = \"/does/not/exist\"", "FILE:5: account \"work\": tls_ca cannot be read"},
 		{"+tls_ca = \"/dev/null\"", "FILE:5: account \"work\": tls_ca holds no certificate"},
+		{"+tls_fingerprint = [\"sha256:12\"]", `FILE:5: account "work": tls_fingerprint names certificates: "sha256:12" is not sha256: and 64 hexadecimal digits`},
+		{"+tls_ca = \"/x\"\ntls_fingerprint = [\"sha256:" + strings.Repeat("00", 32) + "\"]", `FILE:6: account "work": tls_fingerprint takes the place of tls_ca`},
 		{"+layout = \"flat\"", `FILE:5: account "work": layout is "nested" or "maildir++", not "flat"`},
 		{"+max_delete = \"25\"", `FILE:5: account "work": max_delete is a share from "1%" to "100%", not "25"`},
 		{"+max_delete = \"0%\"", `FILE:5: account "work": max_delete is a share from "1%" to "100%", not "0%"`},

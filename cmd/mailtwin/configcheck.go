@@ -76,6 +76,12 @@ func (c *config) checkTLS(env *environment, a *account) error {
 		}
 		a.pins = append(a.pins, pin)
 	}
+	switch {
+	case len(a.pins) > 0 && imap.Security(a.TLS) == imap.Plain:
+		return c.wrong(a, "tls_fingerprint", `makes no sense with tls = "none": there is no certificate`)
+	case len(a.pins) > 0 && a.TLSCA != "":
+		return c.wrong(a, "tls_fingerprint", "takes the place of tls_ca; which one is it?")
+	}
 	if a.TLSCA == "" {
 		return nil
 	}

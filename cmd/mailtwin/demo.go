@@ -203,12 +203,8 @@ func (d *demo) farewell(took time.Duration) {
 The Maildir is yours to look at (%s so far):
   %s
   mutt -f %s
-For your own mail, write ~/.config/mailtwin/config.toml, readable by you alone:
-  [accounts.me]
-  host = "imap.example.org"
-  user = "me@example.org"
-  password_command = "pass show mail"
-  maildir = "~/Mail/me"
+For your own mail:
+  mailtwin init
 and then:
   mailtwin sync --dry-run
   mailtwin sync`, took.Round(10*time.Millisecond), d.tree.Root, filepath.Join(d.tree.Root, "INBOX"))

@@ -85,6 +85,7 @@ type setup struct {
 	prompt  *prompt
 	account *account
 	secret  string // typed, and not yet stored anywhere
+	known   bool   // a large provider, whose certificate is good or somebody else's
 	asked   bool   // the password is typed, or was once and lies in the keyring
 }
 
@@ -189,6 +190,7 @@ func (s *setup) where(ctx context.Context) error {
 			s.prompt.say("%s", found.note)
 		}
 		p = s.overruled(found)
+		s.known = found.known
 		if err := s.confirmServer(domain, &p); err != nil {
 			return err
 		}

@@ -65,7 +65,7 @@ const passwordTries = 3
 func (s *setup) certified(ctx context.Context) error {
 	err := s.tryLogin(ctx)
 	var refused *imap.CertificateError
-	if !errors.As(err, &refused) || len(s.account.TLSFingerprint) > 0 {
+	if !errors.As(err, &refused) || len(s.account.TLSFingerprint) > 0 || s.known {
 		return err
 	}
 	s.prompt.say("%s", showLong(err.Error()))

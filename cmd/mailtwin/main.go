@@ -7,9 +7,11 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"os/signal"
 	"runtime/debug"
+	"strings"
 	"syscall"
 
 	"golang.org/x/term"
@@ -18,8 +20,13 @@ import (
 func main() {
 	noCoreFile()
 	stayLean()
+	getenv, err := takePasswords()
+	if err != nil {
+		fmt.Fprintf(os.Stderr, "mailtwin: %v\n", err)
+		os.Exit(exitProblems)
+	}
 	env := &environment{
-		stdout: os.Stdout, stderr: os.Stderr, getenv: os.Getenv, environ: os.Environ,
+		stdout: os.Stdout, stderr: os.Stderr, getenv: getenv, environ: os.Environ,
 		terminal: term.IsTerminal(int(os.Stderr.Fd())),
 		asks:     term.IsTerminal(int(os.Stderr.Fd())) && term.IsTerminal(int(os.Stdin.Fd())),
 	}
@@ -27,6 +34,24 @@ func main() {
 	status := run(ctx, env, os.Args[1:])
 	stop()
 	os.Exit(status)
+}
+
+// takePasswords takes the passwords out of the environment, which every program that is started would get, those too
+// that a library starts to ask a keyring (S17). What it returns still knows them.
+func takePasswords() (getenv func(string) string, err error) {
+	taken := map[string]string{}
+	for _, entry := range os.Environ() {
+		if name, value, _ := strings.Cut(entry, "="); strings.HasPrefix(name, passwordEnv) {
+			taken[name] = value
+			err = errors.Join(err, os.Unsetenv(name))
+		}
+	}
+	return func(name string) string {
+		if value, ok := taken[name]; ok {
+			return value
+		}
+		return os.Getenv(name)
+	}, err
 }
 
 // stayLean has the garbage collector run twice as often as is usual, unless the user decided. A sync waits for the

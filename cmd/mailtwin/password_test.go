@@ -157,3 +157,16 @@ func TestS17Environment(t *testing.T) {
 		t.Errorf("ran %q, %v", ran, err)
 	}
 }
+
+// S17: what libraries start gets no password either.
+func TestS17TakePasswords(t *testing.T) {
+	t.Setenv("MAILTWIN_PASSWORD_WORK", "marked")
+	t.Setenv("MAILTWIN_OTHER", "kept")
+	getenv, err := takePasswords()
+	if err != nil || getenv("MAILTWIN_PASSWORD_WORK") != "marked" || getenv("MAILTWIN_OTHER") != "kept" {
+		t.Errorf("%q, %v", getenv("MAILTWIN_PASSWORD_WORK"), err)
+	}
+	if strings.Contains(strings.Join(os.Environ(), "\n"), "marked") {
+		t.Error("it is in the environment still")
+	}
+}

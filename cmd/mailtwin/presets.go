@@ -17,6 +17,7 @@ type preset struct {
 	tls   imap.Security
 	note  string // what its users should know, or empty
 	only  string // why a password will not do, or empty
+	known bool   // it is compiled in, and has a certificate that everybody can check
 	alien bool   // the host belongs to another domain, and nobody but the DNS says so
 }
 
@@ -71,6 +72,7 @@ func findServer(ctx context.Context, dns resolver, domain string) preset {
 		domain = other
 	}
 	p, ok := presets[domain]
+	p.known = ok && p.host != "127.0.0.1"
 	if !ok {
 		p, ok = fromSRV(ctx, dns, domain)
 	}
