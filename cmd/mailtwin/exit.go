@@ -72,6 +72,8 @@ func hintFor(err error) string {
 	switch {
 	case errors.As(err, new(stopped)):
 		return "what was done so far is kept; run again to go on"
+	case errors.Is(err, syscall.EMFILE), errors.Is(err, syscall.ENFILE):
+		return "too many files are open; allow more with ulimit -n, or have fewer connections"
 	case errors.As(err, &changed):
 		return changed.hint()
 	case errors.As(err, &foreign):
@@ -96,8 +98,6 @@ func hintFor(err error) string {
 		return "the disk cannot be written as it is mounted; mount it anew and run again, nothing is lost"
 	case errors.Is(err, syscall.EACCES):
 		return "see who owns the file, and who may do what with it and with the directories above"
-	case errors.Is(err, syscall.EMFILE), errors.Is(err, syscall.ENFILE):
-		return "too many files are open; allow more with ulimit -n, or have fewer connections"
 	case errors.Is(err, mailbox.ErrTemporary):
 		return "what was done so far is kept; run again later"
 	}
