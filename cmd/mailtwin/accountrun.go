@@ -90,17 +90,11 @@ func (r *accountRun) sync(ctx context.Context) (report *syncer.Report, err error
 	for _, t := range twins {
 		r.known += t.Pairs
 	}
-	if err := r.sameSettings(); err != nil {
-		return nil, err
-	}
-	near, err := r.openNear(len(twins) == 0)
+	near, err := r.openSame(ctx, len(twins) == 0)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, near.Close()) }()
-	if err := r.sameTree(ctx, near); err != nil {
-		return nil, err
-	}
 	if err := r.narrowed(twins); err != nil {
 		return nil, err
 	}

@@ -47,6 +47,10 @@ func (env *environment) findPassword(ctx context.Context, a *account) (string, e
 	case a.Password != "":
 		return a.Password, nil
 	case a.PasswordCommand.given():
+		if env.asks { // two programs must not ask on one terminal at a time
+			env.asking.Lock()
+			defer env.asking.Unlock()
+		}
 		return env.runPasswordCommand(ctx, a.PasswordCommand)
 	}
 	name := passwordVariable(a.name)

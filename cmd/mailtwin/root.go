@@ -22,6 +22,7 @@ type environment struct {
 	commandTime    time.Duration // how long a password_command may take; 0 means 30 s
 	keyring        keyStore      // nil: the system's
 	writing        sync.Mutex
+	asking         sync.Mutex // held while a password_command has the terminal
 }
 
 const exitStatuses = `Exit status:

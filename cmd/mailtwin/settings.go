@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"path/filepath"
 	"strings"
@@ -40,30 +41,71 @@ func (a *account) settings() map[string]string {
 const settingLayout = "layout"
 
 // sameSettings makes sure that the state was made for this account, and remembers the account in a new one. A state that
-// knows no message yet is as good as new: its settings may have been a slip.
-func (r *accountRun) sameSettings() error {
+// knows no message yet is as good as new: its settings may have been a slip. Of a Maildir in another place only its
+// marker can tell: moved is then the error to be returned if that is not the right one.
+func (r *accountRun) sameSettings() (moved *changedError, err error) {
 	was, err := r.ledger.Settings()
 	if err != nil {
-		return err
+		return nil, err
 	}
 	is := r.account.settings()
 	if was["host"] != "" && was[settingLayout] == "" {
 		was[settingLayout] = string(maildir.Nested)
 	}
 	fresh := false
-	for _, key := range []string{"host", "user", "maildir", settingLayout} {
+	for _, key := range []string{"host", "user", settingLayout, "maildir"} {
+		changed := &changedError{state: r.account.State, key: key, was: was[key], is: is[key]}
 		switch {
 		case was[key] == is[key]:
 		case was[key] == "" || r.known == 0 || r.o.allowDelete:
 			fresh = true
+		case key == "maildir":
+			return changed, nil
 		default:
-			return &changedError{state: r.account.State, key: key, was: was[key], is: is[key]}
+			return nil, changed
 		}
 	}
 	if !fresh || r.o.dryRun {
+		return nil, nil
+	}
+	return nil, r.ledger.PutSettings(is)
+}
+
+// openSame opens the Maildir. One that was moved as a whole, marker and all, is as good as one that was not.
+func (r *accountRun) openSame(ctx context.Context, first bool) (*maildir.Tree, error) {
+	moved, err := r.sameSettings()
+	if err != nil {
+		return nil, err
+	}
+	near, err := r.openNear(first)
+	switch {
+	case err != nil && moved != nil:
+		return nil, moved
+	case err != nil:
+		return nil, err
+	case moved != nil:
+		err = r.followed(near, moved)
+	}
+	if err == nil {
+		err = r.sameTree(ctx, near)
+	}
+	if err != nil {
+		return nil, errors.Join(err, near.Close())
+	}
+	return near, nil
+}
+
+func (r *accountRun) followed(near *maildir.Tree, moved *changedError) error {
+	marker, err := near.Marker()
+	switch {
+	case err != nil:
+		return err
+	case marker != r.ledger.ID():
+		return moved
+	case r.o.dryRun:
 		return nil
 	}
-	return r.ledger.PutSettings(is)
+	return r.ledger.PutSettings(r.account.settings())
 }
 
 // A foreignError says that the Maildir is not the tree that the state was made with (R25).

@@ -83,6 +83,14 @@ func TestR26(t *testing.T) {
 		w.set(tt.key, tt.was)
 		w.want(0, "nothing to do", "", "sync", "--dry-run")
 	}
+	if err := os.Rename(w.maildir(), filepath.Join(w.dir, "Moved")); err != nil {
+		t.Fatal(err)
+	}
+	w.set("maildir", filepath.Join(w.dir, "Moved")) // with its marker
+	w.want(0, "nothing to do", "", "sync", "--dry-run")
+	w.want(0, "", "", "sync")
+	w.want(0, "nothing to do", "", "sync", "--dry-run")
+
 	w.set("host", "LOCALHOST")
 	w.want(0, "up to date", "", "sync", "--allow-delete", "--verbose")
 	w.set("host", "localhost")
