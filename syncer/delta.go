@@ -49,6 +49,9 @@ type Arrival struct {
 	Date     int64 // INTERNALDATE in seconds since 1970
 	Hint     mailbox.Hint
 	Evidence *Evidence
+	// Waits means that it is not tried in this run. It only accounts for what it is: a message that its side lost
+	// elsewhere was moved here, not removed.
+	Waits bool
 }
 
 // Evidence is what is known of an Arrival's content; nil if nothing is.

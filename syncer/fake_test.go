@@ -193,7 +193,7 @@ func (m *memory) Identify(_ context.Context, name mailbox.Name, ids []mailbox.ID
 		return err
 	}
 	for _, id := range ids {
-		if msg, ok := b.messages[id]; ok {
+		if msg, ok := b.messages[id]; ok && m.refusal("identify", id) == nil {
 			c := sum(msg.raw)
 			if m.far {
 				c.Digest = mailbox.Digest{}

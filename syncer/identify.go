@@ -11,7 +11,11 @@ import (
 	"mailtwin/mailbox"
 )
 
-var errUnreadable = errors.New("cannot be read")
+// untilRead is what follows from a near message whose content nobody knows: it may be one that was moved, and what is
+// gone elsewhere may be that message.
+const untilRead = "until it can be read, or is gone, no removal is carried over to the far side"
+
+var errUnreadable = errors.New("cannot be read; " + untilRead)
 
 // identify finds out which arrivals are messages that are known already: on the near side by reading them, on the far
 // side, whose bodies are not to be transferred for it, by size and header of what they might be.
@@ -58,6 +62,7 @@ func (r *run) identifyNear(ctx context.Context, j *job) error {
 			c, ok := read[a.ID]
 			if !ok {
 				r.leave(j, Near, a.ID, errUnreadable)
+				j.unread = true
 				continue
 			}
 			a.Evidence = &Evidence{Content: c}
@@ -318,7 +323,7 @@ func (r *run) intents(ctx context.Context, j *job) error {
 			a.Evidence.Same, free[key] = free[key][0], free[key][1:]
 		}
 		_, due := r.before[mailbox.Place{Mailbox: j.name, ID: a.ID}] // left alone before, and its time has come
-		if begun && !found && intent.Attempts >= maxAttempts && !r.arrived(j, a) && (!due || r.pass > 1) {
+		if begun && !found && intent.Attempts >= maxAttempts && !a.Waits && !r.arrived(j, a) && (!due || r.pass > 1) {
 			r.leave(j, Near, a.ID, errLostUploads)
 			j.aside[Near]++
 			continue

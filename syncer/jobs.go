@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"mailtwin/mailbox"
 )
@@ -28,6 +29,7 @@ type job struct {
 	half   [2]mailbox.Half
 	start  mailbox.Cursor // of the far side's scan
 	aside  [2]int         // by Side: how many new messages wait for another try
+	unread bool           // the near side has new messages that cannot be read
 	failed [2]bool        // by Side: it could not be read in full
 	dirty  [2]bool        // by Side: something was left undone, so the cursor stays where it is
 	held   [2]bool        // by Side: removals there were held back
@@ -120,6 +122,10 @@ func (j *job) plan(steps *Steps, policy Policy) {
 			j.dirty[loser.Other()] = true
 			j.held[loser] = true
 		}
+		if steps.Waits[loser.Other()] {
+			j.dirty[loser.Other()] = true
+			j.held[loser] = true
+		}
 	}
 	j.delta = Delta{Mailbox: j.name} // the steps hold what is left of it
 }
@@ -127,7 +133,7 @@ func (j *job) plan(steps *Steps, policy Policy) {
 // postpone leaves what is new on the near side for the next pass if the mailbox vanished on the far side. By then the
 // ledger has forgotten the mailbox, whose UIDs would otherwise mix with those of the one that is made anew.
 func (j *job) postpone() {
-	if j.missing[Far] && len(j.delta.New[Near]) > 0 {
+	if j.missing[Far] && slices.ContainsFunc(j.delta.New[Near], func(a Arrival) bool { return !a.Waits }) {
 		j.later, j.delta.New[Near] = true, nil
 	}
 }

@@ -17,6 +17,7 @@ type Steps struct {
 	Upload   []Arrival
 	Remove   [2][]Change // by the Side that loses the message
 	Forget   []mailbox.Pair
+	Waits    [2]bool // by Side: it lost messages that turned up elsewhere, where they wait
 }
 
 // An Agreement makes two messages carry the same flags and records them as one pair.
@@ -64,7 +65,7 @@ func Plan(deltas []Delta, policy Policy) []Steps {
 	}
 	for i, d := range deltas {
 		p.steps[i].Mailbox = d.Mailbox
-		p.index(d)
+		p.index(d, &p.steps[i])
 	}
 	for i, d := range deltas {
 		p.arrivals(&p.steps[i], d, policy)
@@ -88,6 +89,7 @@ type content struct {
 // vanished is a message that one side lost while the other still has it.
 type vanished struct {
 	mailbox mailbox.Name
+	steps   *Steps // of that mailbox
 	change  Change
 	used    bool // it turned up again elsewhere
 }
@@ -133,10 +135,10 @@ func (p *planner) remember(name mailbox.Name, c Change) {
 	}
 }
 
-func (p *planner) index(d Delta) {
+func (p *planner) index(d Delta, s *Steps) {
 	for _, c := range d.Pairs {
 		p.remember(d.Mailbox, c)
-		v := &vanished{mailbox: d.Mailbox, change: c}
+		v := &vanished{mailbox: d.Mailbox, steps: s, change: c}
 		for _, side := range []Side{Far, Near} {
 			if !c.Gone[side] {
 				continue
@@ -164,6 +166,7 @@ func (p *planner) index(d Delta) {
 // moved, what is held elsewhere is copied there, and only the rest is transferred.
 func (p *planner) arrivals(s *Steps, d Delta, policy Policy) {
 	fars, nears := p.adopt(s, d.New)
+	fars, nears = p.await(s, Far, fars), p.await(s, Near, nears)
 	if len(nears) == 0 && s.Mailbox != policy.Trash && !slices.ContainsFunc(fars, func(a Arrival) bool { return a.Evidence != nil }) {
 		s.Download = fars // a first sync has many, which are not copied once more
 		return
@@ -188,6 +191,23 @@ func (p *planner) arrivals(s *Steps, d Delta, policy Policy) {
 			s.Upload = append(s.Upload, a)
 		}
 	}
+}
+
+// await takes out of the arrivals of a side those that wait. What the side lost elsewhere and has there is not removed;
+// both are settled together when their time comes.
+func (p *planner) await(s *Steps, side Side, arrivals []Arrival) []Arrival {
+	if !slices.ContainsFunc(arrivals, func(a Arrival) bool { return a.Waits }) {
+		return arrivals
+	}
+	var kept []Arrival
+	for _, a := range arrivals {
+		if !a.Waits {
+			kept = append(kept, a)
+		} else if v := p.reappears(content{side, a.digest()}, s.Mailbox); v != nil {
+			v.used, v.steps.Waits[side] = true, true
+		}
+	}
+	return kept
 }
 
 // moved finds a message that the side of the arrival lost elsewhere and that is this one: then the other side moves

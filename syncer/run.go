@@ -163,9 +163,7 @@ func (r *run) once(ctx context.Context) error {
 	if err := r.scan(ctx, jobs); err != nil {
 		return err
 	}
-	for _, j := range jobs {
-		r.setAside(j)
-	}
+	r.setAside(jobs)
 	r.phase("compare")
 	if err := r.identify(ctx, v, jobs); err != nil {
 		return err
@@ -209,7 +207,7 @@ func (r *run) policy(v *view, jobs []*job) Policy {
 		Spared: [2]map[mailbox.Name]bool{{}, {}},
 	}
 	for _, j := range jobs {
-		p.NoRemoval[Far] = p.NoRemoval[Far] || j.later
+		p.NoRemoval[Far] = p.NoRemoval[Far] || j.later || j.unread
 		for _, side := range []Side{Far, Near} {
 			if j.failed[side] {
 				p.NoRemoval[side.Other()] = true

@@ -71,8 +71,12 @@ func (r *run) scanSide(ctx context.Context, s *sift, side Side) error {
 		}
 	}
 	for id, err := range scan.Unread {
+		if side == Near {
+			err = fmt.Errorf("%w; %s", err, untilRead)
+		}
 		r.problem(&mailbox.MessageError{Mailbox: j.name, ID: id, Err: err})
 		j.dirty[side] = true
+		j.unread = j.unread || side == Near
 	}
 	s.take(side, scan)
 	j.half[side].Cursor = scan.Cursor
@@ -209,17 +213,14 @@ func arrival(m mailbox.Message) Arrival {
 	return a
 }
 
-// pending makes arrivals of the messages that the far side has and that were never downloaded, but for those that wait.
+// pending makes arrivals of the messages that the far side has and that were never downloaded.
 func (s *sift) pending(waits func(mailbox.Name, mailbox.ID) bool) {
 	for i, pair := range s.pairs {
 		c := s.changed[int32(i)]
 		if pair.Parked != mailbox.Pending || (c != nil && c.Gone[Far]) {
 			continue
 		}
-		if waits(s.job.name, pair.Far) {
-			continue
-		}
-		a := Arrival{ID: pair.Far, Flags: pair.Flags, Size: pair.Size, Hint: pair.Hint}
+		a := Arrival{ID: pair.Far, Flags: pair.Flags, Size: pair.Size, Hint: pair.Hint, Waits: waits(s.job.name, pair.Far)}
 		if !pair.InternalDate.IsZero() {
 			a.Date = pair.InternalDate.Unix()
 		}

@@ -76,18 +76,33 @@ func placeOf(err error) (place mailbox.Place, ok bool) {
 	return mailbox.Place{}, false
 }
 
-// setAside takes out of what is new in a mailbox what went wrong in this run already, or before, if it is not yet time
-// to try it again.
-func (r *run) setAside(j *job) {
-	for _, side := range []Side{Far, Near} {
-		j.delta.New[side] = slices.DeleteFunc(j.delta.New[side], func(a Arrival) bool {
-			waits := r.waits(j.name, a.ID)
-			if waits {
-				j.dirty[side] = true
-				j.aside[side]++
+// setAside marks, of what is new, what went wrong in this run already, or before, if it is not yet time to try it again,
+// and takes it out where it cannot account for anything: where its side lost no message that it could be, and the other
+// side got none.
+func (r *run) setAside(jobs []*job) {
+	var lost [2]bool
+	for _, j := range jobs {
+		for _, side := range []Side{Far, Near} {
+			_, n := j.gone(side)
+			lost[side] = lost[side] || n > 0
+		}
+	}
+	for _, j := range jobs {
+		for _, side := range []Side{Far, Near} {
+			accounts := lost[side] || len(j.delta.New[side.Other()]) > 0
+			kept := j.delta.New[side][:0]
+			for _, a := range j.delta.New[side] {
+				if !a.Waits && r.waits(j.name, a.ID) { // what was on record to be downloaded needs no second look
+					a.Waits, j.dirty[side] = true, true
+				}
+				if a.Waits && !accounts {
+					j.aside[side]++
+					continue
+				}
+				kept = append(kept, a)
 			}
-			return waits
-		})
+			j.delta.New[side] = kept
+		}
 	}
 }
 

@@ -177,3 +177,62 @@ func TestR32SlowDrain(t *testing.T) {
 		w.wantAgreement(t)
 	}
 }
+
+// TestMovedToWhereItWaits moves a message on one side to a place where it cannot be read, or has to wait for another try:
+// it is not removed on the other side, where it was, and once it can be tried it is moved there too, without a transfer.
+func TestMovedToWhereItWaits(t *testing.T) {
+	now := time.Date(2026, 11, 23, 0, 0, 0, 0, time.UTC)
+	for _, removal := range []Removal{Expunge, Trash} {
+		for _, side := range []Side{Far, Near} {
+			for _, unreadable := range []bool{true, false} {
+				if unreadable && side == Far {
+					continue // what cannot be read there can still be fetched
+				}
+				w := newWorld()
+				mover := []*memory{w.far, w.near}[side]
+				w.far.make("Work")
+				id := w.far.put(mailbox.Inbox, w.write())
+				w.far.put(mailbox.Inbox, w.write())
+				w.mustSync(t)
+				if side == Near {
+					for id = range w.near.boxes[mailbox.Inbox].messages {
+						break
+					}
+				}
+				m := mover.boxes[mailbox.Inbox].messages[id]
+				delete(mover.boxes[mailbox.Inbox].messages, id)
+				moved := mover.put("Work", m)
+				if unreadable {
+					mover.refuses = func(_ string, id mailbox.ID) error {
+						if id == moved {
+							return errRefused
+						}
+						return nil
+					}
+				} else {
+					w.ledger.troubles = []mailbox.Trouble{{Mailbox: "Work", ID: moved, Tries: 3, Reason: errRefused.Error(), Next: now.Add(time.Hour)}}
+				}
+				bodies := w.far.bodies
+				for n := range 3 {
+					at := now.Add(time.Duration(n) * time.Minute)
+					if _, err := w.sync(Options{Now: func() time.Time { return at }, DeleteRemote: removal}); err != nil {
+						t.Fatal(err)
+					}
+					other := []*memory{w.far, w.near}[side.Other()]
+					if n := len(other.boxes[mailbox.Inbox].messages); n != 2 {
+						t.Errorf("%v side, %s, unreadable %v: %d messages are left where it was, want 2", side, removal, unreadable, n)
+					}
+				}
+				mover.refuses = nil
+				if _, err := w.sync(Options{Now: func() time.Time { return now.Add(2 * time.Hour) }, DeleteRemote: removal}); err != nil {
+					t.Fatal(err)
+				}
+				if w.far.bodies+w.far.appends != bodies || len(w.far.boxes["Work"].messages) != 1 {
+					t.Errorf("%v side, %s, unreadable %v: %d bodies, %d appends, %d in Work", side, removal, unreadable,
+						w.far.bodies-bodies, w.far.appends, len(w.far.boxes["Work"].messages))
+				}
+				w.wantAgreement(t)
+			}
+		}
+	}
+}
