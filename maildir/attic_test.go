@@ -3,6 +3,7 @@ package maildir
 import (
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -130,18 +131,31 @@ func TestAtticIsCleared(t *testing.T) {
 
 func TestR25Marker(t *testing.T) {
 	w := newWorld(t)
-	for _, id := range []string{"", "4f1a", "77aa"} {
-		if id != "" {
-			if err := w.Mark(id); err != nil {
+	for _, m := range []Marker{
+		{}, {Ledger: "4f1a", Source: "me@example.org", Edition: 1}, {Ledger: "77aa", Edition: 1 << 63}, {Ledger: "4f1a", Source: "a b"},
+	} {
+		if m.Ledger != "" {
+			if err := w.Mark(m); err != nil {
 				t.Fatal(err)
 			}
 		}
-		if got, err := w.Marker(); err != nil || got != id {
-			t.Errorf("%q, %v, want %q", got, err, id)
+		if got, err := w.Marker(); err != nil || got != m {
+			t.Errorf("%+v, %v, want %+v", got, err, m)
 		}
 	}
 	entries, err := os.ReadDir(w.root)
 	if err != nil || len(entries) != 2 {
 		t.Errorf("%v, %v", entries, err)
+	}
+	for text, want := range map[string]Marker{
+		"": {}, "\n": {}, "4f1a": {Ledger: "4f1a"}, "4f1a\r\nme@x": {Ledger: "4f1a", Source: "me@x"},
+		"4f1a\n\nmany\nmore": {Ledger: "4f1a"}, strings.Repeat("x", 9000): {Ledger: strings.Repeat("x", maxMarker)},
+	} {
+		if err := os.WriteFile(filepath.Join(w.root, markerFile), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := w.Marker(); err != nil || got != want {
+			t.Errorf("%.20q: %+v, %v", text, got, err)
+		}
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"strconv"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -15,32 +16,44 @@ import (
 const markerFile = ".mailtwin"
 
 // maxMarker is how much of the file is read, in octets.
-const maxMarker = 256
+const maxMarker = 4096
 
-// Marker returns what Mark wrote last; empty if the root was never marked.
-func (t *Tree) Marker() (string, error) {
+// A Marker says whose tree it is. In the file, each field has a line of its own.
+type Marker struct {
+	Ledger  string // the name of the ledger; empty if the tree was never marked
+	Source  string // the account, as "user@host"; empty if it is not known
+	Edition uint64 // grows with what the ledger knows of the tree: an older copy of the tree has a smaller one
+}
+
+// Marker returns what Mark wrote last.
+func (t *Tree) Marker() (Marker, error) {
 	f, err := t.root.open(markerFile)
 	if errors.Is(err, fs.ErrNotExist) {
-		return "", nil
+		return Marker{}, nil
 	}
 	if err != nil {
-		return "", fmt.Errorf("look whose Maildir it is: %w", err)
+		return Marker{}, fmt.Errorf("look whose Maildir it is: %w", err)
 	}
 	text, err := io.ReadAll(io.LimitReader(f, maxMarker))
 	if err := errors.Join(err, f.Close()); err != nil {
-		return "", fmt.Errorf("look whose Maildir it is: %w", err)
+		return Marker{}, fmt.Errorf("look whose Maildir it is: %w", err)
 	}
-	return strings.TrimSpace(string(text)), nil
+	lines := append(strings.Split(string(text), "\n"), "", "", "")
+	m := Marker{Ledger: strings.TrimSpace(lines[0]), Source: strings.TrimSpace(lines[1])}
+	if n, err := strconv.ParseUint(strings.TrimSpace(lines[2]), 10, 64); err == nil {
+		m.Edition = n // what is no number is as old as can be
+	}
+	return m, nil
 }
 
-// Mark says that the tree belongs to the ledger of this name. That is on disk when it returns.
-func (t *Tree) Mark(id string) error {
+// Mark says whose tree it is. That is on disk when it returns.
+func (t *Tree) Mark(m Marker) error {
 	fresh := markerFile + "_" + random()
 	f, err := t.root.create(fresh)
 	if err != nil {
 		return fmt.Errorf("mark the Maildir: %w", err)
 	}
-	_, err = f.WriteString(id + "\n")
+	_, err = fmt.Fprintf(f, "%s\n%s\n%d\n", m.Ledger, strings.Join(strings.Fields(m.Source), " "), m.Edition)
 	if err == nil {
 		err = t.root.fsync(f)
 	}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"slices"
 	"strings"
 
@@ -261,7 +262,7 @@ func (d *dir) plusMark(entry, text string) error {
 	return inside.writeName(text)
 }
 
-// plusRename gives a mailbox, and each of those below it, another name.
+// plusRename gives a mailbox, and each of those below it, another name. If one of them is taken, none is moved.
 func (t *Tree) plusRename(from, to mailbox.Name) error {
 	names, err := t.plusNames()
 	if err != nil {
@@ -270,15 +271,18 @@ func (t *Tree) plusRename(from, to mailbox.Name) error {
 	if names[from] == "" {
 		return fmt.Errorf("%w: it has no directory", mailbox.ErrNoMailbox)
 	}
-	for name, entry := range names {
+	var moving []mailbox.Name
+	for _, name := range slices.Sorted(maps.Keys(names)) {
 		if name != from && !name.Under(from) {
 			continue
 		}
-		target := to + name[len(from):]
-		if names[target] != "" {
+		if target := to + name[len(from):]; names[target] != "" {
 			return fmt.Errorf("%q is there already: %w", string(target), fs.ErrExist)
 		}
-		if err := t.plusMove(entry, target); err != nil {
+		moving = append(moving, name)
+	}
+	for _, name := range moving {
+		if err := t.plusMove(names[name], to+name[len(from):]); err != nil {
 			return err
 		}
 	}

@@ -28,7 +28,9 @@ type accountRun struct {
 
 	scratch string // a directory for what a dry run must not make in its place
 	ledger  *state.DB
-	known   int // how many messages the ledger has
+	known   int    // how many messages the ledger has
+	edition uint64 // of the Maildir
+	marked  bool   // this run has begun it
 }
 
 // run syncs the account. A state that is damaged is set aside, whenever that shows, and the mail is paired anew by its
@@ -49,7 +51,7 @@ func (r *accountRun) run(ctx context.Context) (*syncer.Report, error) {
 
 // once opens what the engine needs and lets it run.
 func (r *accountRun) once(ctx context.Context) (report *syncer.Report, err error) {
-	r.known, r.scratch = 0, ""
+	r.known, r.scratch, r.edition, r.marked = 0, "", 0, false
 	if r.o.dryRun {
 		if r.scratch, err = os.MkdirTemp("", "mailtwin-dry-run-"); err != nil {
 			return nil, err
@@ -103,7 +105,7 @@ func (r *accountRun) sync(ctx context.Context) (report *syncer.Report, err error
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, far.Close()) }()
-	return syncer.Run(ctx, farSide{far}, nearSide{near}, r.ledger, syncer.Options{
+	return syncer.Run(ctx, farSide{far}, nearSide{near}, r.markedLedger(near), syncer.Options{
 		DryRun: r.o.dryRun, AllowDelete: r.o.allowDelete, Retry: r.o.retry, MaxDelete: r.account.most,
 		Mailboxes:    chosen(r.account.Mailboxes, r.o.mailboxes),
 		DeleteRemote: syncer.Removal(r.account.DeleteRemote), Events: r.teller,
@@ -126,7 +128,7 @@ func (r *accountRun) stage(path string) string {
 // that is not mounted.
 func (r *accountRun) openNear(first bool) (*maildir.Tree, error) {
 	options := maildir.Options{
-		Root: r.account.Maildir, Source: r.account.User + "@" + r.account.Host, Create: first || r.o.allowDelete,
+		Root: r.account.Maildir, Source: r.account.source(), Create: first,
 		Layout: maildir.Layout(r.account.Layout),
 	}
 	if r.account.keep > 0 {
@@ -185,6 +187,9 @@ func (r *accountRun) record(began time.Time, report *syncer.Report, err error) e
 func (r *accountRun) clearAttic(now time.Time) error {
 	return maildir.ClearAttic(r.account.attic(), now.AddDate(0, 0, -r.account.keep))
 }
+
+// source names the account.
+func (a *account) source() string { return a.User + "@" + strings.ToLower(a.Host) }
 
 // attic is the directory, beside the state, that keeps what a sync removed in the Maildir.
 func (a *account) attic() string { return strings.TrimSuffix(a.State, ".db") + ".attic" }

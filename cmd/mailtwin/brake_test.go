@@ -3,12 +3,14 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
 	"mailtwin/imap/imaptest"
+	"mailtwin/state"
 )
 
 // R25: a Maildir that is not the one that the state knows is left alone, and so is the server: not even flags change.
@@ -24,13 +26,13 @@ func TestR25AnotherTree(t *testing.T) {
 		{"another account's tree", func() error {
 			return os.WriteFile(filepath.Join(w.maildir(), ".mailtwin"), []byte("0123456789abcdef0123456789abcdef\n"), 0o600)
 		}, "is that of another state"},
-		{"an old copy, without its marker", func() error { return os.Remove(filepath.Join(w.maildir(), ".mailtwin")) }, "is missing"},
+		{"a copy without its marker", func() error { return os.Remove(filepath.Join(w.maildir(), ".mailtwin")) }, "is missing"},
 		{"a marker that is a link", func() error { return os.Symlink("/etc/hostname", filepath.Join(w.maildir(), ".mailtwin")) }, "not a regular file"},
 	} {
 		if err := tt.change(); err != nil {
 			t.Fatal(err)
 		}
-		for _, dry := range []string{"--dry-run", "--dry-run=false"} {
+		for _, dry := range []string{"--dry-run", "--dry-run=false", "--allow-delete"} {
 			if status := w.run("sync", dry); status == 0 || !strings.Contains(w.stderr, tt.says) {
 				t.Errorf("%s: exit status %d: %s", tt.name, status, w.stderr)
 			}
@@ -48,6 +50,113 @@ func TestR25AnotherTree(t *testing.T) {
 	}
 	w.want(0, "3 found on both sides", "", "sync", "-v")
 	w.want(0, "nothing to do", "", "sync", "-n")
+}
+
+// R25: an older copy of the Maildir, marker and all, lacks what came later. That is not taken for removed, wherever the
+// copy lies, and nothing that was removed since comes back unasked.
+func TestR25OlderCopy(t *testing.T) {
+	for _, place := range []string{"here", "elsewhere"} {
+		w, server := memoryWorld(t, 20)
+		w.want(0, "", "", "sync")
+		copied := w.maildir() + ".copy"
+		copyTree(t, w.maildir(), copied)
+		for _, m := range imaptest.Sample(5, 77, imaptest.CorpusOptions{MaxSize: 2e3}) {
+			if err := server.Append("INBOX", m); err != nil {
+				t.Fatal(err)
+			}
+		}
+		w.want(0, "", "", "sync")
+		w.want(0, "", "", "sync")
+		before := serverView(t, server)
+		if place == "elsewhere" {
+			w.set("maildir", copied)
+		} else if err := errors.Join(os.Rename(w.maildir(), w.maildir()+".newer"), os.Rename(copied, w.maildir())); err != nil {
+			t.Fatal(err)
+		}
+		for _, flag := range []string{"--dry-run", "--verbose", "--allow-delete"} {
+			w.want(exitBrake, "", "is an older copy of the Maildir", "sync", flag)
+		}
+		if diff := imaptest.Diff(before, serverView(t, server)); len(diff) > 0 {
+			t.Errorf("%s: on the server: %v", place, diff)
+		}
+		if err := os.Rename(w.state(), w.state()+".old"); err != nil {
+			t.Fatal(err)
+		}
+		w.want(0, "work: INBOX: 5 downloaded, 20 found on both sides\n", "", "sync", "-v")
+		if diff := imaptest.Diff(before, serverView(t, server)); len(diff) > 0 {
+			t.Errorf("%s: on the server, afterwards: %v", place, diff)
+		}
+	}
+}
+
+// A copy that was made since the last change is as good as the Maildir itself.
+func TestR25NewestCopy(t *testing.T) {
+	w, _ := memoryWorld(t, 3)
+	w.want(0, "", "", "sync")
+	w.want(0, "", "", "sync")
+	copied := w.maildir() + ".copy"
+	copyTree(t, w.maildir(), copied)
+	w.set("maildir", copied)
+	w.want(0, "work: nothing to do\n", "", "sync", "-n")
+	w.want(0, "", "", "sync")
+}
+
+func copyTree(t *testing.T, from, to string) {
+	t.Helper()
+	if err := os.CopyFS(to, os.DirFS(from)); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// R25: a run that died after it marked the Maildir, and before the state knew of it, leaves the marker at work.
+func TestR25DeathAroundTheMarker(t *testing.T) {
+	w, _ := memoryWorld(t, 3)
+	w.want(0, "", "", "sync")
+	db, err := state.Open(t.Context(), w.state(), state.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(db.PutSettings(map[string]string{settingMarked: ""}), db.Close()); err != nil {
+		t.Fatal(err)
+	}
+	w.want(0, "nothing to do", "", "sync", "-n")
+	w.want(0, "", "", "sync")
+	if err := os.Remove(filepath.Join(w.maildir(), ".mailtwin")); err != nil {
+		t.Fatal(err)
+	}
+	w.want(exitBrake, "", "its file .mailtwin is missing", "sync")
+}
+
+// R25: a new state does not take over the Maildir of another account; one of the same account it does.
+func TestR25StateOfAnotherAccount(t *testing.T) {
+	w, owner := memoryWorld(t, 3)
+	w.want(0, "", "", "sync")
+	other, server := memoryWorld(t, 2)
+	other.set("user", server.NewUser())
+	other.set("maildir", w.maildir())
+	for _, flag := range []string{"--dry-run", "--verbose", "--allow-delete"} {
+		other.want(exitBrake, "", "is the Maildir of another account, "+owner.User+"@127.0.0.1, as its file .mailtwin says\nhint: nothing was changed. Name another maildir.",
+			"sync", flag)
+	}
+	if err := os.Remove(filepath.Join(w.maildir(), ".mailtwin")); err != nil {
+		t.Fatal(err)
+	}
+	other.want(0, "work: INBOX: 3 uploaded", "", "sync", "-v")
+}
+
+// --allow-delete is about one account.
+func TestAllowDeleteNeedsAName(t *testing.T) {
+	w, _ := memoryWorld(t, 3)
+	text, err := os.ReadFile(w.config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	second := strings.NewReplacer("accounts.work", "accounts.home", "/Mail", "/Home").Replace(string(text))
+	if err := os.WriteFile(w.config, append(text, second...), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	w.want(exitUsage, "", "--allow-delete needs the name of the account", "sync", "--allow-delete")
+	w.want(0, "", "", "sync", "--allow-delete", "work")
 }
 
 func serverView(t *testing.T, server *imaptest.MemoryServer) imaptest.View {

@@ -61,11 +61,12 @@ func exitStatus(err error) int {
 // What all hints about removed mail end in.
 const (
 	fetchAgain = "To get mail back that was lost here, move the state file away (mailtwin status names it) and sync again. "
-	meantIt    = "If it was removed on purpose, run again with --allow-delete"
+	meantIt    = "If it was removed on purpose: mailtwin sync --allow-delete "
+	limit      = " (max_delete is the limit)"
 )
 
 // hintFor says what to do next.
-func hintFor(err error) string {
+func hintFor(account string, err error) string {
 	var brake *syncer.BrakeError
 	var changed *changedError
 	var foreign *foreignError
@@ -79,7 +80,7 @@ func hintFor(err error) string {
 	case errors.As(err, &foreign):
 		return foreign.hint()
 	case errors.As(err, &brake):
-		return brakeHint(brake)
+		return brakeHint(show(account), brake)
 	case errors.Is(err, mailbox.ErrHalf):
 		return "put it back where it was, or remove the whole directory if the mailbox is to go; until then nothing is removed on the server"
 	case errors.As(err, new(*imap.PasswordError)):
@@ -105,19 +106,22 @@ func hintFor(err error) string {
 }
 
 // brakeHint says what may be behind a brake, and what to do.
-func brakeHint(brake *syncer.BrakeError) string {
+func brakeHint(account string, brake *syncer.BrakeError) string {
 	switch {
 	case brake.Flags:
 		return "no flag is taken away for it on the other side; all else goes on. Was the mail copied to where names may not contain a colon? " +
-			"If the flags were taken away on purpose, run again with --allow-delete; max_delete is the limit"
+			"If the flags were taken away on purpose: mailtwin sync --allow-delete " + account + limit
 	case brake.Of > 0 && brake.Side == syncer.Near:
 		return "nothing is removed for it on the server; all else goes on. Is all of the mail in its place? " + fetchAgain + meantIt +
-			"; max_delete is the limit"
+			account + limit
 	case brake.Of > 0:
 		return "nothing is removed for it in the Maildir; all else goes on. Is all of the mail in its place, and are all mailboxes " +
-			"shown over IMAP? " + meantIt + "; max_delete is the limit"
+			"shown over IMAP? " + meantIt + account + limit
+	case brake.Err != nil:
+		return "is the disk mounted, and is maildir the right folder? Nothing was changed. " + fetchAgain +
+			"If it was removed on purpose, make an empty directory there, and sync again"
 	case brake.Side == syncer.Near:
-		return "is the disk mounted, and is maildir the right folder? Nothing was changed. " + fetchAgain + meantIt
+		return "is the disk mounted, and is maildir the right folder? Nothing was changed. " + fetchAgain + meantIt + account
 	}
-	return "was the account emptied, or are its mailboxes hidden? Nothing was changed. " + meantIt
+	return "was the account emptied, or are its mailboxes hidden? Nothing was changed. " + meantIt + account
 }

@@ -113,7 +113,7 @@ func (env *environment) print(format string, args ...any) {
 // complain writes what went wrong, and what to do about it if that is known.
 func (env *environment) complain(account string, err error) {
 	env.say(account, err)
-	env.hint(hintFor(err))
+	env.hint(hintFor(account, err))
 }
 
 // say writes what went wrong.

@@ -6,10 +6,14 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"slices"
+	"strconv"
 	"strings"
+	"sync"
 
 	"mailtwin/mailbox"
 	"mailtwin/maildir"
+	"mailtwin/state"
 	"mailtwin/syncer"
 )
 
@@ -40,115 +44,175 @@ func (a *account) settings() map[string]string {
 // settingLayout is missing in a state of the first version, which knew only one layout.
 const settingLayout = "layout"
 
-// sameSettings makes sure that the state was made for this account, and remembers the account in a new one. A state that
-// knows no message yet is as good as new: its settings may have been a slip. Of a Maildir in another place only its
+// sameSettings makes sure that the state was made for this account. changed means that it was not, but that the state is
+// as good as new, for it knows no message yet: its settings may have been a slip. Of a Maildir in another place only its
 // marker can tell: moved is then the error to be returned if that is not the right one.
-func (r *accountRun) sameSettings() (moved *changedError, err error) {
+func (r *accountRun) sameSettings() (changed bool, moved, err error) {
 	was, err := r.ledger.Settings()
 	if err != nil {
-		return nil, err
+		return false, nil, err
 	}
 	is := r.account.settings()
 	if was["host"] != "" && was[settingLayout] == "" {
 		was[settingLayout] = string(maildir.Nested)
 	}
-	fresh := false
 	for _, key := range []string{"host", "user", settingLayout, "maildir"} {
-		changed := &changedError{state: r.account.State, key: key, was: was[key], is: is[key]}
+		wrong := &changedError{state: r.account.State, key: key, was: was[key], is: is[key]}
 		switch {
 		case was[key] == is[key]:
-		case was[key] == "" || r.known == 0 || r.o.allowDelete:
-			fresh = true
+		case was[key] == "" || r.known == 0:
+			changed = true
 		case key == "maildir":
-			return changed, nil
+			moved = wrong
 		default:
-			return nil, changed
+			return false, nil, wrong
 		}
 	}
-	if !fresh || r.o.dryRun {
-		return nil, nil
-	}
-	return nil, r.ledger.PutSettings(is)
+	return changed, moved, nil
 }
 
-// openSame opens the Maildir. One that was moved as a whole, marker and all, is as good as one that was not.
-func (r *accountRun) openSame(ctx context.Context, first bool) (*maildir.Tree, error) {
-	moved, err := r.sameSettings()
+// openSame opens the Maildir, if it is the one that the state was made with. One that was moved as a whole, marker and
+// all, is as good as one that was not. What was found is remembered.
+func (r *accountRun) openSame(ctx context.Context, first bool) (near *maildir.Tree, err error) {
+	changed, moved, err := r.sameSettings()
 	if err != nil {
 		return nil, err
 	}
-	near, err := r.openNear(first)
-	switch {
-	case err != nil && moved != nil:
-		return nil, moved
-	case err != nil:
-		return nil, err
-	case moved != nil:
-		err = r.followed(near, moved)
-	}
-	if err == nil {
-		err = r.sameTree(ctx, near)
-	}
+	near, err = r.openNear(first)
 	if err != nil {
-		return nil, errors.Join(err, near.Close())
+		if moved != nil {
+			err = moved
+		}
+		return nil, err
 	}
-	return near, nil
-}
-
-func (r *accountRun) followed(near *maildir.Tree, moved *changedError) error {
-	marker, err := near.Marker()
-	switch {
-	case err != nil:
-		return err
-	case marker != r.ledger.ID():
-		return moved
-	case r.o.dryRun:
-		return nil
+	defer func() {
+		if err != nil {
+			near, err = nil, errors.Join(err, near.Close())
+		}
+	}()
+	known, err := r.sameTree(ctx, near, moved)
+	if err != nil || r.o.dryRun {
+		return near, err
 	}
-	return r.ledger.PutSettings(r.account.settings())
+	if changed || moved != nil {
+		err = r.ledger.PutSettings(r.account.settings())
+	}
+	if err == nil && !known {
+		err = r.mark(near)
+	}
+	return near, err
 }
 
 // A foreignError says that the Maildir is not the tree that the state was made with (R25).
-type foreignError struct{ state, maildir, marker string }
+type foreignError struct {
+	state, maildir string
+	marker         maildir.Marker
+	older          bool // it is an older copy
+	fresh          bool // the state is a new one
+}
 
 func (e *foreignError) Error() string {
-	if e.marker == "" {
-		return fmt.Sprintf("%s is not the Maildir that the state was made with: its file .mailtwin is missing", e.maildir)
+	switch {
+	case e.fresh:
+		return fmt.Sprintf("%s is the Maildir of another account, %s, as its file .mailtwin says", e.maildir, show(e.marker.Source))
+	case e.older:
+		return e.maildir + " is an older copy of the Maildir that the state was made with, as its file .mailtwin says"
+	case e.marker.Ledger == "":
+		return e.maildir + " is not the Maildir that the state was made with: its file .mailtwin is missing"
 	}
-	return fmt.Sprintf("%s is not the Maildir that the state was made with: its file .mailtwin is that of another state", e.maildir)
+	return e.maildir + " is not the Maildir that the state was made with: its file .mailtwin is that of another state"
 }
 
 func (e *foreignError) hint() string {
+	switch {
+	case e.fresh:
+		return "nothing was changed. Name another maildir. If it is the mail of this account after all, remove the file .mailtwin there"
+	case e.older:
+		return fmt.Sprintf("nothing was changed. Put the newest one back. If this is what you have, move %s away, and the next sync pairs it anew: "+
+			"no mail is lost, but what was removed after the copy was made comes back", show(e.state))
+	}
 	return fmt.Sprintf("nothing was changed. Is the right disk mounted, and is maildir the right folder? If it holds the mail of this "+
 		"account, restored or copied, move %s away, and the next sync pairs it anew", show(e.state))
 }
 
-// settingMarked is there once the Maildir has a marker. A state of the first version has none.
+// settingMarked is the edition of the marker, once the Maildir has one. A state of the first version has none.
 const settingMarked = "marked"
 
-// sameTree makes sure that the Maildir is the one that the state knows, and marks a new one.
-func (r *accountRun) sameTree(ctx context.Context, near *maildir.Tree) error {
+// sameTree makes sure that the Maildir is the one that the state knows, and tells whether its marker is as it should be.
+func (r *accountRun) sameTree(ctx context.Context, near *maildir.Tree, moved error) (known bool, err error) {
 	marker, err := near.Marker()
-	if err != nil || marker == r.ledger.ID() {
-		return err
+	if err != nil {
+		return false, err
 	}
 	settings, err := r.ledger.Settings()
 	if err != nil {
-		return err
+		return false, err
 	}
-	if settings[settingMarked] != "" && r.known > 0 && !r.o.allowDelete {
-		if marker == "" && isEmpty(ctx, near) {
-			return &syncer.BrakeError{Side: syncer.Near, Lost: r.known}
+	marked := settings[settingMarked]
+	edition, err := strconv.ParseUint(marked, 10, 64)
+	if err != nil {
+		edition = 0 // it has none yet
+	}
+	r.edition = max(edition, marker.Edition)
+	foreign := &foreignError{state: r.account.State, maildir: r.account.Maildir, marker: marker, fresh: r.known == 0}
+	switch {
+	case marker.Ledger == r.ledger.ID():
+		if foreign.older = marker.Edition < edition; foreign.older && r.known > 0 {
+			return false, foreign
 		}
-		return &foreignError{state: r.account.State, maildir: r.account.Maildir, marker: marker}
+		return marked != "" && marker.Source == r.account.source(), nil
+	case moved != nil:
+		return false, moved
+	case r.known == 0 && (marker.Source == "" || marker.Source == r.account.source()):
+		return false, nil // a new state takes over
+	case marker.Ledger != "":
+		return false, foreign
+	case marked == "":
+		return false, nil
+	case isEmpty(ctx, near) && r.o.allowDelete:
+		return false, nil
+	case isEmpty(ctx, near):
+		return false, &syncer.BrakeError{Side: syncer.Near, Lost: r.known}
 	}
-	if r.o.dryRun {
-		return nil
-	}
-	if err := near.Mark(r.ledger.ID()); err != nil {
+	return false, foreign
+}
+
+// mark begins another edition of the Maildir. The marker is ahead of the state if the run dies in between, which is no
+// harm: only one that is behind is an older copy.
+func (r *accountRun) mark(near *maildir.Tree) error {
+	r.edition++
+	if err := near.Mark(maildir.Marker{Ledger: r.ledger.ID(), Source: r.account.source(), Edition: r.edition}); err != nil {
 		return err
 	}
-	return r.ledger.PutSettings(map[string]string{settingMarked: "yes"})
+	r.marked = true
+	return r.ledger.PutSettings(map[string]string{settingMarked: strconv.FormatUint(r.edition, 10)})
+}
+
+// A markedLedger begins another edition of the Maildir, once in a run, before it learns of anything that an older copy
+// of the Maildir does not have, or still has.
+type markedLedger struct {
+	*state.DB
+	mark func() error
+}
+
+// Commit implements syncer.Ledger.
+func (l markedLedger) Commit(ctx context.Context, updates ...mailbox.Update) error {
+	tells := func(u mailbox.Update) bool { return len(u.Put)+len(u.Drop) > 0 || u.Rename != "" || u.Forget }
+	if slices.ContainsFunc(updates, tells) {
+		if err := l.mark(); err != nil {
+			return err
+		}
+	}
+	return l.DB.Commit(ctx, updates...)
+}
+
+func (r *accountRun) markedLedger(near *maildir.Tree) markedLedger {
+	return markedLedger{r.ledger, sync.OnceValue(func() error {
+		if r.marked {
+			return nil
+		}
+		return r.mark(near)
+	})}
 }
 
 // isEmpty tells whether a Maildir surely has no mailbox.

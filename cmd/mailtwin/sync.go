@@ -44,7 +44,7 @@ It may be stopped at any moment; the next run goes on where this one was.
 	o.flags(cmd)
 	f := cmd.Flags()
 	f.BoolVarP(&o.dryRun, "dry-run", "n", false, "tell what would be done, and change nothing")
-	f.BoolVar(&o.allowDelete, "allow-delete", false, "let removals pass that look like an accident")
+	f.BoolVar(&o.allowDelete, "allow-delete", false, "let removals pass that look like an accident, in the account that is named")
 	f.BoolVar(&o.retry, "retry", false, "try now what was refused before, instead of when its time comes")
 	f.StringArrayVarP(&o.mailboxes, "mailbox", "m", nil, "only these mailboxes: a `pattern` as in the configuration; may be given again")
 	f.StringVar(&o.debugIMAP, "debug-imap", "", "write what goes over the wire to this `file`, without passwords")
@@ -64,6 +64,9 @@ func runSync(ctx context.Context, o syncOptions, names []string, env *environmen
 	accounts, err := c.choose(names)
 	if err != nil {
 		return err
+	}
+	if o.allowDelete && len(names) == 0 && len(accounts) > 1 {
+		return &usageError{errors.New("--allow-delete needs the name of the account that it is meant for")}
 	}
 	trace, closeTrace, err := openTrace(o.debugIMAP)
 	if err != nil {

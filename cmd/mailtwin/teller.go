@@ -129,7 +129,7 @@ func (t *teller) warn(err error) {
 // complain writes to where the bar is. A hint is given once.
 func (t *teller) complain(err error) {
 	t.bar.aside(func() {
-		hint := hintFor(err)
+		hint := hintFor(t.account, err)
 		t.env.say(t.account, err)
 		t.mu.Lock()
 		defer t.mu.Unlock()
@@ -294,7 +294,7 @@ func (t *teller) finishJSON(report *syncer.Report, err error) {
 	}
 	if err != nil {
 		fields["error"] = usersWords.Replace(err.Error())
-		if hint := hintFor(err); hint != "" {
+		if hint := hintFor(t.account, err); hint != "" {
 			fields["hint"] = hint
 		}
 	}
