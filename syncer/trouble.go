@@ -89,21 +89,24 @@ func (r *run) setAside(jobs []*job) {
 	}
 	for _, j := range jobs {
 		for _, side := range []Side{Far, Near} {
-			accounts := lost[side] || len(j.delta.New[side.Other()]) > 0
-			kept := j.delta.New[side][:0]
-			for _, a := range j.delta.New[side] {
-				if !a.Waits && r.waits(j.name, a.ID) { // what was on record to be downloaded needs no second look
-					a.Waits, j.dirty[side] = true, true
-				}
-				if a.Waits && !accounts {
-					j.aside[side]++
-					continue
-				}
-				kept = append(kept, a)
-			}
-			j.delta.New[side] = kept
+			r.setNewAside(j, side, lost[side] || len(j.delta.New[side.Other()]) > 0)
 		}
 	}
+}
+
+func (r *run) setNewAside(j *job, side Side, accounts bool) {
+	kept := j.delta.New[side][:0]
+	for _, a := range j.delta.New[side] {
+		if !a.Waits && r.waits(j.name, a.ID) { // what was on record to be downloaded needs no second look
+			a.Waits, j.dirty[side] = true, true
+		}
+		if a.Waits && !accounts {
+			j.aside[side]++
+			continue
+		}
+		kept = append(kept, a)
+	}
+	j.delta.New[side] = kept
 }
 
 // setPairsAside does the same for known messages. The brake has seen them by then.
