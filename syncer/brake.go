@@ -84,7 +84,7 @@ func (r *run) restrain(v *view, jobs []*job, steps []Steps, policy *Policy) erro
 	for _, loser := range []Side{Near, Far} {
 		sum := 0
 		for i, j := range jobs {
-			n := j.losses(v, steps[i].Remove[loser])
+			n := j.losses(v, loser, steps[i].Remove[loser])
 			if r.large(n, j.paired) {
 				policy.Spared[loser][j.name] = true
 				all = append(all, &BrakeError{Side: loser.Other(), Mailbox: j.name, Lost: n, Of: j.paired})
@@ -101,9 +101,14 @@ func (r *run) restrain(v *view, jobs []*job, steps []Steps, policy *Policy) erro
 	return errors.Join(all...)
 }
 
+// emptied tells whether it is the Trash, which is there to be emptied, but not to vanish as a whole.
+func (j *job) emptied(v *view, loser Side) bool {
+	return j.name == v.trash && !j.missing[loser.Other()]
+}
+
 // losses counts the removals that somebody asked for, and that are not what a Trash is for.
-func (j *job) losses(v *view, removals []Change) int {
-	if j.name == v.trash {
+func (j *job) losses(v *view, loser Side, removals []Change) int {
+	if j.emptied(v, loser) {
 		return 0
 	}
 	n := 0
@@ -185,6 +190,9 @@ func (j *job) gone(side Side) (gone, lost int) {
 
 // empty tells whether a side holds no message that is known or new.
 func (r *run) empty(side Side, v *view, jobs []*job) bool {
+	if v.beyond[side] {
+		return false
+	}
 	looked := map[mailbox.Name]bool{}
 	for _, j := range jobs {
 		looked[j.name] = true

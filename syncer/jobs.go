@@ -65,7 +65,7 @@ func (r *run) jobs(ctx context.Context, v *view) []*job {
 func (r *run) job(v *view, name mailbox.Name) *job {
 	j := &job{
 		name: name, exists: [2]bool{v.has(Far, name), v.has(Near, name)}, delta: Delta{Mailbox: name},
-		special: name == mailbox.Inbox || v.infos[Far][name].Role != "",
+		special: name == mailbox.Inbox || name == v.trash || v.infos[Far][name].Role != "",
 	}
 	if twin, ok := v.twins[name]; ok {
 		j.twin = &twin

@@ -175,7 +175,7 @@ func (a *applier) removed(ctx context.Context, j *job, side Side, part []Change,
 // tally is what a removal adds to those of the day: nothing if the user allowed it in so many words, and nothing for
 // what the brake does not look at.
 func (a *applier) tally(j *job, side Side, moved bool, n int) *mailbox.Tally {
-	if n == 0 || moved || a.opts.AllowDelete || j.name == a.view.trash {
+	if n == 0 || moved || a.opts.AllowDelete || j.emptied(a.view, side) {
 		return nil
 	}
 	a.mu.Lock()

@@ -368,6 +368,30 @@ func TestNarrowed(t *testing.T) {
 	}
 }
 
+// Of the one mailbox that a run is about, all mail may be removed: the side is not empty for that.
+func TestNarrowedAndEmptied(t *testing.T) {
+	for _, side := range []Side{Far, Near} {
+		w := newWorld()
+		w.far.make("Drafts")
+		w.far.put("Drafts", w.write())
+		w.far.put(mailbox.Inbox, w.write())
+		w.mustSync(t)
+		doer, other := []*memory{w.far, w.near}[side], []*memory{w.far, w.near}[side.Other()]
+		w.lose(doer, "Drafts", 1)
+		drafts := Options{Mailboxes: func(name mailbox.Name) bool { return name == "Drafts" }}
+		if _, err := w.sync(drafts); err != nil || len(other.boxes["Drafts"].messages) != 0 {
+			t.Errorf("%v side: %v, %d left", side, err, len(other.boxes["Drafts"].messages))
+		}
+		w.mustSync(t)
+		w.far.put("Drafts", w.write())
+		w.mustSync(t)
+		clear(doer.boxes)
+		if _, err := w.sync(drafts); !errors.As(err, new(*BrakeError)) {
+			t.Errorf("%v side, all gone: %v", side, err)
+		}
+	}
+}
+
 // R23: a mailbox where many messages lost flags on one side keeps them on the other, while all else goes on.
 func TestR23ManyLostFlags(t *testing.T) {
 	for _, side := range []Side{Far, Near} {
@@ -699,6 +723,29 @@ func (w *world) expected() map[string]int {
 	delete(want, (&world{made: 8}).write().raw) // its mailbox was removed
 	want[(&world{made: 4}).write().raw] = 2     // copied
 	return want
+}
+
+// The Trash may be emptied at any time. That its directory is gone is another matter: a large one is not expunged for it.
+func TestTrashGone(t *testing.T) {
+	for _, n := range []int{smallRemoval, smallRemoval + 1} {
+		for _, gone := range []bool{false, true} {
+			w := newWorld()
+			for range n {
+				w.far.put("Trash", w.write())
+			}
+			w.far.put(mailbox.Inbox, w.write())
+			w.mustSync(t)
+			w.lose(w.near, "Trash", n)
+			if gone {
+				delete(w.near.boxes, "Trash")
+			}
+			_, err := w.sync(Options{})
+			held := gone && n > smallRemoval
+			if left := len(w.far.boxes["Trash"].messages); errors.As(err, new(*BrakeError)) != held || (left > 0) != held {
+				t.Errorf("%d messages, directory gone %v: %v, %d are left", n, gone, err, left)
+			}
+		}
+	}
 }
 
 // A mailbox that the server has for a special use is made anew when its directory goes; its messages go as usual.

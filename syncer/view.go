@@ -20,7 +20,8 @@ type view struct {
 	trash mailbox.Name   // on the far side, also if the run is not about it
 	bin   bool           // it exists
 
-	paired int // messages that both sides have, also in mailboxes that the run is not about
+	beyond [2]bool // by Side: it has known mail in mailboxes that the run is not about
+	paired int     // messages that both sides have, also in mailboxes that the run is not about
 }
 
 // knows tells whether last has messages at all.
@@ -90,6 +91,13 @@ func (r *run) look(ctx context.Context) (*view, error) {
 
 // narrow takes out the mailboxes that the run is not about.
 func (v *view) narrow(chosen func(mailbox.Name) bool) {
+	for name, twin := range v.twins {
+		for _, side := range []Side{Far, Near} {
+			if !chosen(name) && twin.Pairs > twin.Open && v.has(side, name) {
+				v.beyond[side] = true
+			}
+		}
+	}
 	maps.DeleteFunc(v.twins, func(name mailbox.Name, _ mailbox.Twin) bool { return !chosen(name) })
 	for _, infos := range v.infos {
 		maps.DeleteFunc(infos, func(name mailbox.Name, _ mailbox.Info) bool { return !chosen(name) })
