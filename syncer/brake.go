@@ -82,6 +82,9 @@ func (r *run) restrain(v *view, jobs []*job, steps []Steps, policy *Policy) erro
 	}
 	var all []error
 	for _, loser := range []Side{Near, Far} {
+		if loser == Far && r.opts.DeleteRemote == Never {
+			continue // nothing is
+		}
 		sum := 0
 		for i, j := range jobs {
 			n := j.losses(v, loser, steps[i].Remove[loser])
@@ -107,12 +110,17 @@ func (j *job) emptied(v *view, loser Side) bool {
 }
 
 // losses counts the removals that somebody asked for, and that are not what a Trash is for.
-func (j *job) losses(v *view, loser Side, removals []Change) int {
+func (j *job) losses(v *view, loser Side, list []Change) int {
 	if j.emptied(v, loser) {
 		return 0
 	}
+	return removals(list)
+}
+
+// removals counts what was removed, not what was only left behind by a move.
+func removals(list []Change) int {
 	n := 0
-	for _, c := range removals {
+	for _, c := range list {
 		if !c.Moved {
 			n++
 		}

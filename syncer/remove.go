@@ -198,7 +198,6 @@ func (a *applier) keepAll(ctx context.Context, j *job, part []Change, kept map[m
 			j.kept = append(j.kept, c.Pair.Far)
 		}
 	}
-	a.count(j.name, func(n *Counts) { n.Removed[Far] += len(update.Put) })
 	return a.ledger.Commit(ctx, update)
 }
 

@@ -30,8 +30,8 @@ type Counts struct {
 	Flagged        [2]int // by Side, whose flags were changed there
 	Removed        [2]int // by Side
 	Trashed        int    // of those removed on the far side, how many lie in its Trash now
-	Kept           int    // of those, how many stay there, because DeleteRemote says so
-	Marked         int    // of those, how many stay there marked \Deleted, because the server cannot remove them alone
+	Kept           int    // removed on the near side, and kept on the far side, because DeleteRemote says so
+	Marked         int    // marked \Deleted on the far side, because the server cannot remove them alone
 	Created        [2]bool
 	Deleted        [2]bool      // the mailbox itself
 	Renamed        mailbox.Name // the name it had before; empty if it was not renamed
@@ -96,7 +96,8 @@ func (r *Report) plan(jobs []*job, trash mailbox.Name, removal Removal) {
 		c.Mailbox = j.name
 		switch {
 		case removal == Never:
-			c.Kept = c.Removed[Far]
+			c.Kept = removals(j.steps.Remove[Far])
+			c.Removed[Far] -= c.Kept
 		case removal == Trash && j.name != trash:
 			c.Trashed = c.Removed[Far]
 		}

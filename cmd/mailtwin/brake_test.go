@@ -238,3 +238,29 @@ func TestR30DamagedState(t *testing.T) {
 	}
 	w.want(0, "5 found on both sides", "it was set aside as "+w.state()+".damaged-2", "sync", "-v")
 }
+
+// With delete_remote = "never" nothing is removed on the server, so nothing is said to be, and nothing is held back.
+func TestKeptIsNotRemoved(t *testing.T) {
+	w, server := memoryWorld(t, 60)
+	w.set("delete_remote", "never")
+	w.want(0, "", "", "sync")
+	before := serverView(t, server)
+	files, err := filepath.Glob(filepath.Join(w.maildir(), "INBOX", "[cn]*", "*.mailtwin*"))
+	if err != nil || len(files) != 60 {
+		t.Fatalf("%d files, %v", len(files), err)
+	}
+	for _, file := range files[:55] {
+		if err := os.Remove(file); err != nil {
+			t.Fatal(err)
+		}
+	}
+	w.want(0, "work: INBOX: 55 to keep on the server, removed in the Maildir\n", "", "sync", "--dry-run")
+	w.want(0, `"kept":55,`, "", "sync", "--json")
+	if !strings.Contains(w.stdout, `"removed":{"maildir":0,"server":0}`) || strings.Contains(w.stdout, `"server":55`) {
+		t.Errorf("%s", w.stdout)
+	}
+	if diff := imaptest.Diff(before, serverView(t, server)); len(diff) > 0 {
+		t.Errorf("on the server: %v", diff)
+	}
+	w.want(0, "nothing to do", "", "sync", "-n")
+}

@@ -224,25 +224,28 @@ func isEmpty(ctx context.Context, near *maildir.Tree) bool {
 // settingMailboxes remembers which mailboxes the configuration chose.
 const settingMailboxes = "mailboxes"
 
+// lastMailboxes returns what the configuration chose for the last run.
+func lastMailboxes(ledger *state.DB) (patterns mailbox.Patterns, err error) {
+	settings, err := ledger.Settings()
+	if err != nil || settings[settingMailboxes] == "" {
+		return nil, err
+	}
+	if err := json.Unmarshal([]byte(settings[settingMailboxes]), &patterns); err != nil {
+		return nil, fmt.Errorf("mailboxes of the last run: %w", err)
+	}
+	return patterns, nil
+}
+
 // narrowed tells, once, which mailboxes the configuration chose before and does not choose any more (R26).
 func (r *accountRun) narrowed(twins []mailbox.Twin) error {
-	settings, err := r.ledger.Settings()
-	if err != nil {
+	is := mailbox.Patterns(r.account.Mailboxes)
+	was, err := lastMailboxes(r.ledger)
+	if err != nil || slices.Equal(was, is) {
 		return err
-	}
-	is, err := json.Marshal(r.account.Mailboxes)
-	if err != nil || settings[settingMailboxes] == string(is) {
-		return err
-	}
-	var was mailbox.Patterns
-	if text := settings[settingMailboxes]; text != "" {
-		if err := json.Unmarshal([]byte(text), &was); err != nil {
-			return fmt.Errorf("mailboxes of the last run: %w", err)
-		}
 	}
 	var left []string
 	for _, t := range twins {
-		if was.Match(t.Name) && !mailbox.Patterns(r.account.Mailboxes).Match(t.Name) {
+		if was.Match(t.Name) && !is.Match(t.Name) {
 			left = append(left, fmt.Sprintf("%q", string(t.Name)))
 		}
 	}
@@ -252,5 +255,9 @@ func (r *accountRun) narrowed(twins []mailbox.Twin) error {
 	if r.o.dryRun {
 		return nil
 	}
-	return r.ledger.PutSettings(map[string]string{settingMailboxes: string(is)})
+	text, err := json.Marshal(is)
+	if err != nil {
+		return err
+	}
+	return r.ledger.PutSettings(map[string]string{settingMailboxes: string(text)})
 }

@@ -70,8 +70,9 @@ func (env *environment) runStatus(ctx context.Context, o common, names []string)
 type known struct {
 	twins    []mailbox.Twin
 	troubles []mailbox.Trouble
-	runs     []mailbox.Outcome // the last one first
-	writer   int               // the process that is syncing the account, 0 if none is
+	runs     []mailbox.Outcome       // the last one first
+	writer   int                     // the process that is syncing the account, 0 if none is
+	chosen   func(mailbox.Name) bool // what the configuration chooses, and chose for the last run
 
 	shelved int   // messages in the attic
 	octets  int64 // that they take
@@ -97,6 +98,11 @@ func readKnown(ctx context.Context, a *account) (k known, err error) {
 	if k.runs, err = ledger.Runs(ctx); err != nil {
 		return k, err
 	}
+	before, err := lastMailboxes(ledger)
+	if err != nil {
+		return k, err
+	}
+	k.chosen = chosen(a.Mailboxes, before)
 	k.shelved, k.octets, err = maildir.Attic(a.attic())
 	return k, err
 }
@@ -110,15 +116,18 @@ func (k known) last() (run mailbox.Outcome, ok bool) {
 }
 
 // agreed is when both sides of a mailbox were last seen in agreement: when it was last looked into, or when a whole run
-// found that there was no need to.
+// that went well found that there was no need to.
 func (k known) agreed(t mailbox.Twin) time.Time {
 	for _, trouble := range k.troubles {
 		if trouble.Mailbox == t.Name {
 			return t.Synced
 		}
 	}
+	if !k.chosen(t.Name) {
+		return t.Synced
+	}
 	for _, run := range k.runs {
-		if run.Whole && !t.Synced.IsZero() && run.Began.After(t.Synced) {
+		if run.Whole && run.Status == exitDone && !t.Synced.IsZero() && run.Began.After(t.Synced) {
 			return run.Began
 		}
 	}
