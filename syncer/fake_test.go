@@ -415,6 +415,9 @@ func (m *memory) Move(ctx context.Context, from mailbox.Name, doomed []mailbox.D
 }
 
 func (m *memory) Create(_ context.Context, name mailbox.Name) error {
+	if err := m.refusal("create", mailbox.ID(name)); err != nil {
+		return &mailbox.MailboxError{Mailbox: name, Err: err}
+	}
 	return m.effect(func() {
 		if m.boxes[name] == nil {
 			m.make(name)
@@ -423,6 +426,9 @@ func (m *memory) Create(_ context.Context, name mailbox.Name) error {
 }
 
 func (m *memory) Rename(_ context.Context, from, to mailbox.Name) error {
+	if err := m.refusal("rename", mailbox.ID(from)); err != nil {
+		return &mailbox.MailboxError{Mailbox: from, Err: err}
+	}
 	return m.effect(func() { m.rename(from, to) })
 }
 

@@ -2,6 +2,7 @@ package syncer
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -21,6 +22,7 @@ type rename struct {
 // anything less is a removal and a creation, whose messages are found again one by one.
 func (r *run) renames(ctx context.Context, v *view) (bool, error) {
 	found, err := r.findRenames(ctx, v)
+	found = slices.DeleteFunc(found, func(n rename) bool { return r.stuck[n.from] })
 	if err != nil || len(found) == 0 {
 		return false, err
 	}
@@ -35,7 +37,12 @@ func (r *run) renames(ctx context.Context, v *view) (bool, error) {
 		if strings.Count(string(n.from), "/") != depth {
 			continue
 		}
-		if err := r.carry(ctx, v, n); err != nil {
+		err := r.carry(ctx, v, n)
+		if errors.As(err, new(*mailbox.MailboxError)) {
+			r.stuck[n.from] = true // then its messages are moved one by one
+			continue
+		}
+		if err != nil {
 			return false, err
 		}
 	}

@@ -51,3 +51,54 @@ func infosOf(names string) map[mailbox.Name]mailbox.Info {
 	}
 	return infos
 }
+
+// A rename that one side refuses does not end the run. The messages move one by one; if there is no place for them, they
+// stay, and what is named, until there is.
+func TestR18RefusedRename(t *testing.T) {
+	for _, side := range []Side{Far, Near} {
+		for _, refused := range []string{"rename", "rename create"} {
+			w := newWorld()
+			renamer, refuser := []*memory{w.far, w.near}[side], []*memory{w.far, w.near}[side.Other()]
+			w.far.make("Old")
+			w.far.make("Old/below")
+			for range 3 {
+				w.far.put("Old", w.write())
+				w.far.put("Old/below", w.write())
+			}
+			w.mustSync(t)
+			before := w.far.content()
+			bodies := w.far.bodies
+			renamer.rename("Old", "Busy")
+			renamer.put(mailbox.Inbox, w.write())
+			refuser.refuses = func(verb string, id mailbox.ID) error {
+				if strings.Contains(refused, verb) && (id == "Old" || id == "Busy") {
+					return errRefused
+				}
+				return nil
+			}
+			r, err := w.sync(Options{})
+			if err != nil || (len(r.Problems) > 0) != (refused != "rename") {
+				t.Errorf("%s refused on the %v side: %v, %v", refused, side.Other(), err, r.Problems)
+			}
+			if n := len(refuser.boxes[mailbox.Inbox].messages); n != 1 {
+				t.Errorf("%s refused on the %v side: INBOX was not synced", refused, side.Other())
+			}
+			if refused != "rename" {
+				for name := range before {
+					if strings.HasPrefix(name, "Old ") && refuser.content()[name] != 1 {
+						t.Errorf("%s refused on the %v side: %q went away", refused, side.Other(), name)
+					}
+				}
+			}
+			refuser.refuses = nil
+			w.mustSync(t)
+			if w.far.bodies+w.far.appends > bodies+1 {
+				t.Errorf("%s refused on the %v side: %d bodies, %d appends", refused, side.Other(), w.far.bodies-bodies, w.far.appends)
+			}
+			if refuser.boxes["Busy"] == nil || len(refuser.boxes["Busy"].messages) != 3 || len(refuser.boxes["Busy/below"].messages) != 3 || refuser.boxes["Old"] != nil {
+				t.Errorf("%s refused on the %v side: %v", refused, side.Other(), refuser.content())
+			}
+			w.wantAgreement(t)
+		}
+	}
+}

@@ -72,7 +72,7 @@ func Run(ctx context.Context, far, near Replica, ledger Ledger, opts Options) (*
 	r := &run{
 		side: [2]Replica{far, near}, ledger: ledger, opts: opts, report: newReport(), touched: map[mailbox.Name]bool{},
 		before: map[mailbox.Place]mailbox.Trouble{}, failed: map[mailbox.Place]error{}, told: map[string]bool{},
-		waiting: map[mailbox.Place]bool{},
+		waiting: map[mailbox.Place]bool{}, stuck: map[mailbox.Name]bool{},
 	}
 	r.defaults()
 	if err := r.recall(ctx); err != nil {
@@ -115,6 +115,7 @@ type run struct {
 	braked  error                 // what was held back
 	knowing bool                  // something is known that a new message might turn out to be
 	looking map[mailbox.Name]bool // what the pass before changed on the far side
+	stuck   map[mailbox.Name]bool // what could not be renamed, by its old name
 	doubt   [2]bool               // by Side: its listing leaves out what is there
 
 	day    string        // today, as tallies name it
