@@ -15,18 +15,19 @@ import (
 type Account struct {
 	options Options
 
-	mu       sync.Mutex
-	changed  *sync.Cond // idle or live changed
-	idle     []*session
-	live     int
-	most     int // connections that the server allows
-	closed   bool
-	delim    string
-	prefix   string                  // of the user's own mailboxes but INBOX, as it goes over the wire
-	wires    map[mailbox.Name]string // wire names of what was listed or made
-	validity map[mailbox.Name]uint32 // as last learnt
-	taken    map[mailbox.Name]uint32 // under that validity
-	keeps    map[mailbox.Name]func(mailbox.Flag) bool
+	mu          sync.Mutex
+	changed     *sync.Cond // idle or live changed
+	idle        []*session
+	live        int
+	most        int // connections that the server allows
+	closed      bool
+	delim       string
+	prefix      string // of the user's own mailboxes but INBOX, as it goes over the wire
+	prefixKnown bool
+	wires       map[mailbox.Name]string // wire names of what was listed or made
+	validity    map[mailbox.Name]uint32 // as last learnt
+	taken       map[mailbox.Name]uint32 // under that validity
+	keeps       map[mailbox.Name]func(mailbox.Flag) bool
 }
 
 // Open connects and logs in once, so that a wrong password or name shows at once. mailbox.ErrAuth and ErrTLS are
@@ -38,6 +39,9 @@ func Open(ctx context.Context, options Options) (*Account, error) {
 		validity: map[mailbox.Name]uint32{}, taken: map[mailbox.Name]uint32{}, keeps: map[mailbox.Name]func(mailbox.Flag) bool{},
 	}
 	a.changed = sync.NewCond(&a.mu)
+	if options.Prefix != nil {
+		a.setPrefix(*options.Prefix)
+	}
 	if err := a.repeat(ctx, "", func(*session) error { return nil }); err != nil {
 		return nil, err
 	}

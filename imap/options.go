@@ -33,7 +33,9 @@ type Options struct {
 	Fingerprints []Fingerprint
 	User         string
 	// Password returns the secret. It is asked at every login.
-	Password    func(context.Context) (string, error)
+	Password func(context.Context) (string, error)
+	// Prefix is what Account.Prefix told before; nil if it never did. The server is not asked again then.
+	Prefix      *string
 	Connections int               // at most so many at once; 0 means DefaultConnections
 	Timeout     time.Duration     // of silence; 0 means a minute
 	Trace       *wire.TraceWriter // may be nil

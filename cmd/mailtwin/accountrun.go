@@ -100,11 +100,15 @@ func (r *accountRun) sync(ctx context.Context) (report *syncer.Report, err error
 	if err := r.narrowed(twins); err != nil {
 		return nil, err
 	}
-	far, err := imap.Open(ctx, r.env.imapOptions(r.account, r.trace, r.teller.note))
+	options := r.env.imapOptions(r.account, r.trace, r.teller.note)
+	if options.Prefix, err = r.prefix(); err != nil {
+		return nil, err
+	}
+	far, err := imap.Open(ctx, options)
 	if err != nil {
 		return nil, err
 	}
-	defer func() { err = errors.Join(err, far.Close()) }()
+	defer func() { err = errors.Join(err, r.keepPrefix(options.Prefix, far), far.Close()) }()
 	return syncer.Run(ctx, farSide{far}, nearSide{near}, r.markedLedger(near), syncer.Options{
 		DryRun: r.o.dryRun, AllowDelete: r.o.allowDelete, Retry: r.o.retry, MaxDelete: r.account.most,
 		Mailboxes:    chosen(r.account.Mailboxes, r.o.mailboxes),

@@ -268,7 +268,7 @@ func (w *twin) wantIdle(when string) outcome {
 		if counted["LIST"] != 1 {
 			w.Fatalf("%s: %d LIST: %v; %v", when, counted["LIST"], counted, o)
 		}
-		for _, verb := range []string{"APPEND", "STORE", "UID STORE", "UID EXPUNGE", "UID COPY", "UID MOVE", "CREATE", "DELETE", "RENAME"} {
+		for _, verb := range []string{"APPEND", "STORE", "UID STORE", "UID EXPUNGE", "UID COPY", "UID MOVE", "CREATE", "DELETE", "RENAME", "NAMESPACE"} {
 			if counted[verb] > 0 {
 				w.Fatalf("%s: %d %s: %v; %v", when, counted[verb], verb, counted, o)
 			}

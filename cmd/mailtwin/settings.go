@@ -11,6 +11,7 @@ import (
 	"strings"
 	"sync"
 
+	"mailtwin/imap"
 	"mailtwin/mailbox"
 	"mailtwin/maildir"
 	"mailtwin/state"
@@ -219,6 +220,26 @@ func (r *accountRun) markedLedger(near *maildir.Tree) markedLedger {
 func isEmpty(ctx context.Context, near *maildir.Tree) bool {
 	infos, err := near.Mailboxes(ctx)
 	return err == nil && len(infos) == 0
+}
+
+// settingPrefix is what stands before the names of the account's mailboxes on the wire. All names of the state hang on
+// it, so it stays, and the server is not asked in each run.
+const settingPrefix = "prefix"
+
+func (r *accountRun) prefix() (*string, error) {
+	settings, err := r.ledger.Settings()
+	if prefix, known := settings[settingPrefix]; known {
+		return &prefix, nil
+	}
+	return nil, err
+}
+
+func (r *accountRun) keepPrefix(was *string, far *imap.Account) error {
+	is, known := far.Prefix()
+	if !known || was != nil && *was == is || r.o.dryRun {
+		return nil
+	}
+	return r.ledger.PutSettings(map[string]string{settingPrefix: is})
 }
 
 // settingMailboxes remembers which mailboxes the configuration chose.

@@ -13,7 +13,9 @@ import (
 // A mailbox counts as seen in agreement by the runs that were about it, and by no other.
 func TestStatusAgreement(t *testing.T) {
 	w, server := memoryWorld(t, 2)
-	imaptest.NewAccount(t, server.Addr, server.User, server.Password).Create("Spam")
+	if err := imaptest.NewAccount(t, server.Addr, server.User, server.Password).Create("Spam"); err != nil {
+		t.Fatal(err)
+	}
 	agreed := func() map[string]time.Time {
 		w.Helper()
 		var status statusJSON
