@@ -66,6 +66,8 @@ type Trouble struct {
 	Last    time.Time // when it was tried last
 	Tries   int
 	Next    time.Time // it is not tried again before; zero means in the next run
+	// Temporary tells whether it was ErrTemporary.
+	Temporary bool
 }
 
 // A Tally counts the messages that were removed on one day.

@@ -172,6 +172,7 @@ func encodeTrouble(key []byte, t mailbox.Trouble) []byte {
 	e.time(t.Last)
 	e.uint(uint64(t.Tries))
 	e.time(t.Next)
+	e.flag(t.Temporary)
 	return e.seal(key)
 }
 
@@ -184,6 +185,9 @@ func decodeTrouble(key, value []byte) (mailbox.Trouble, error) {
 	t := mailbox.Trouble{
 		Mailbox: mailbox.Name(key[1:at]), ID: mailbox.ID(key[at+1:]), Reason: d.text(),
 		Since: d.time(), Last: d.time(), Tries: d.count(), Next: d.time(),
+	}
+	if len(d.rest) > 0 { // earlier records end here
+		t.Temporary = d.upTo(1) == 1
 	}
 	return t, d.close()
 }

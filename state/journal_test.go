@@ -20,7 +20,7 @@ func TestTroublesAreReplaced(t *testing.T) {
 	want := []mailbox.Trouble{
 		{Mailbox: "A", Reason: "SELECT refused", Since: day(1), Last: day(2), Tries: 2},
 		{Mailbox: "A", ID: "7", Reason: "over quota", Since: day(1), Last: day(2), Tries: 3, Next: day(3)},
-		{Mailbox: "odd\x00name", ID: "a.b", Reason: "\x1b[31m", Tries: 1},
+		{Mailbox: "odd\x00name", ID: "a.b", Reason: "\x1b[31m", Tries: 1, Temporary: true},
 	}
 	for _, list := range [][]mailbox.Trouble{{{Mailbox: "gone", ID: "1"}}, want} {
 		if err := db.PutTroubles(t.Context(), list); err != nil {

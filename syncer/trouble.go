@@ -167,12 +167,13 @@ func again(t mailbox.Trouble, place mailbox.Place, err error, now time.Time) mai
 		t.Since = now
 	}
 	t.Mailbox, t.ID, t.Reason, t.Last, t.Next = place.Mailbox, place.ID, reason(err), now, time.Time{}
+	t.Temporary = errors.Is(err, mailbox.ErrTemporary)
 	t.Tries++
 	longest := longestPause
-	if errors.Is(err, mailbox.ErrTemporary) {
+	if t.Temporary {
 		longest = longestTemporaryPause
 	}
-	if t.Tries > 1 {
+	if t.Tries > 1 && !errors.Is(err, mailbox.ErrHalf) { // its owner is to hear of an accident each time
 		t.Next = now.Add(min(longest, firstPause<<min(t.Tries-2, 10)))
 	}
 	return t

@@ -196,4 +196,6 @@ func (r *accountRun) clearAttic(now time.Time) error {
 func (a *account) source() string { return a.User + "@" + strings.ToLower(a.Host) }
 
 // attic is the directory, beside the state, that keeps what a sync removed in the Maildir.
-func (a *account) attic() string { return strings.TrimSuffix(a.State, ".db") + ".attic" }
+func (a *account) attic() string {
+	return strings.TrimSuffix(filepath.Clean(a.State), ".db") + ".attic"
+}

@@ -264,3 +264,44 @@ func TestKeptIsNotRemoved(t *testing.T) {
 	}
 	w.want(0, "nothing to do", "", "sync", "-n")
 }
+
+// That a part of a mailbox is missing is told in each run, however long it lasts.
+func TestHalfIsToldEachTime(t *testing.T) {
+	w, _ := memoryWorld(t, 3)
+	w.want(0, "", "", "sync")
+	if err := os.RemoveAll(filepath.Join(w.maildir(), "INBOX", "cur")); err != nil {
+		t.Fatal(err)
+	}
+	for range 4 {
+		w.want(exitBrake, "", "is not a whole Maildir", "sync")
+	}
+}
+
+// A state or an attic within a Maildir would be taken for mail, and two accounts must not share an attic.
+func TestStateInTheMaildir(t *testing.T) {
+	w, _ := memoryWorld(t, 1)
+	for state, says := range map[string]string{
+		filepath.Join(w.maildir(), "state", "work.db"):  "lies within a maildir",
+		w.maildir() + ".db":                             "",
+		filepath.Join(w.dir, "a", "..", "Mail", "x.db"): "lies within a maildir",
+	} {
+		w.set("state", state)
+		if status := w.run("sync", "-n"); (status == exitUsage) != (says != "") || !strings.Contains(w.stderr, says) {
+			t.Errorf("%s: %d, %s", state, status, w.stderr)
+		}
+	}
+	w.set("state", filepath.Join(w.dir, "x.db"))
+	text, err := os.ReadFile(w.config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for state, says := range map[string]string{"x": "has the same attic as account", "x.db": "belongs to account", "y": ""} {
+		second := strings.NewReplacer("accounts.work", "accounts.home", "/Mail", "/Home", "x.db", state).Replace(string(text))
+		if err := os.WriteFile(w.config, append([]byte(nil), string(text)+second...), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if status := w.run("sync", "-n", "work"); (status == exitUsage) != (says != "") || !strings.Contains(w.stderr, says) {
+			t.Errorf("%s: %d, %s", state, status, w.stderr)
+		}
+	}
+}

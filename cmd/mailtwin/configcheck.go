@@ -132,13 +132,23 @@ func (c *config) checkPaths(env *environment, a *account) error {
 	return nil
 }
 
-// checkShared refuses two accounts that would take each other's mail for their own.
+// checkShared refuses two accounts that would take each other's mail for their own, and what would be taken for mail.
 func (c *config) checkShared() error {
 	var seen []*account
 	for _, name := range slices.Sorted(maps.Keys(c.Accounts)) {
 		a := c.Accounts[name]
+		for _, other := range c.Accounts {
+			if within(a.State, other.Maildir) || within(a.attic(), other.Maildir) {
+				return c.wrong(a, "state", "lies within a maildir, where it would be taken for mail: %s", a.State)
+			}
+			if within(other.Maildir, a.attic()) {
+				return c.wrong(a, "state", "has its attic, %s, around a maildir", a.attic())
+			}
+		}
 		for _, other := range seen {
 			switch {
+			case a.attic() == other.attic() && filepath.Clean(a.State) != filepath.Clean(other.State):
+				return c.wrong(a, "state", "has the same attic as account %q: %s", other.name, a.attic())
 			case within(a.Maildir, other.Maildir) || within(other.Maildir, a.Maildir):
 				return c.wrong(a, "maildir", "lies within the one of account %q, or the other way round: %s", other.name, a.Maildir)
 			case filepath.Clean(a.State) == filepath.Clean(other.State):

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync/atomic"
 
 	"github.com/spf13/cobra"
 
@@ -84,9 +85,10 @@ type setup struct {
 	config  *config // what is there already; nil if nothing
 	prompt  *prompt
 	account *account
-	secret  string // typed, and not yet stored anywhere
-	known   bool   // a large provider, whose certificate is good or somebody else's
-	asked   bool   // the password is typed, or was once and lies in the keyring
+	secret  string      // typed, and not yet stored anywhere
+	known   bool        // a large provider, whose certificate is good or somebody else's
+	writing atomic.Bool // from then on it is not to be interrupted
+	asked   bool        // the password is typed, or was once and lies in the keyring
 }
 
 func (env *environment) runInit(ctx context.Context, o initOptions, args []string) error {
@@ -101,6 +103,9 @@ func (env *environment) runInit(ctx context.Context, o initOptions, args []strin
 	case err := <-done:
 		return err
 	case <-ctx.Done(): // a question that waits for its answer knows nothing of it
+		if s.writing.Load() {
+			return <-done
+		}
 		return context.Cause(ctx)
 	}
 }

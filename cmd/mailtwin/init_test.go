@@ -191,6 +191,14 @@ func TestInitByAnswers(t *testing.T) {
 	w.want(exitAuth, "it could not be kept, so nothing was written", answers("work", w.server.Password, "yes", "no"), flags...)
 	w.want(exitDone, "Shall it stand in the configuration", answers("work", w.server.Password, "yes", "yes"), flags...)
 	w.want(exitDone, "30 downloaded", "", "sync", "-v")
+
+	// Not in a file that others can read.
+	w.home = t.TempDir()
+	w.vars["HOME"] = w.home
+	if err := errors.Join(os.MkdirAll(filepath.Dir(w.config()), 0o700), os.WriteFile(w.config(), nil, 0o644)); err != nil {
+		t.Fatal(err)
+	}
+	w.want(exitAuth, "can be read by others", answers("work", w.server.Password, "yes", "yes"), flags...)
 }
 
 // A server that only the DNS names, and that belongs to somebody else, is not asked for the mail unless that is said.

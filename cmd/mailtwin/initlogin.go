@@ -21,7 +21,7 @@ func (s *setup) password(ctx context.Context) (err error) {
 	if s.account.PasswordCommand.given() || s.env.getenv(name) != "" {
 		return nil
 	}
-	if _, err := s.env.fromKeyring(ctx, s.account); err == nil {
+	if _, err := s.env.fromKeyring(ctx, s.account, unlockingTime); err == nil {
 		s.prompt.say("The keyring has the password of %s.", show(s.account.keyringUser()))
 		s.asked = true
 		return nil
@@ -200,6 +200,13 @@ func (s *setup) keep(ctx context.Context) error {
 		s.prompt.say("The password is in the keyring now.")
 		return nil
 	}
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	if s.config != nil && s.config.mode&0o077 != 0 {
+		return &imap.PasswordError{Err: fmt.Errorf("the keyring cannot keep it (%w), and %s can be read by others (chmod 600 it, "+
+			"or use --password-command); nothing was written", err, s.path)}
+	}
 	s.prompt.say("The keyring cannot keep the password (%s). A program like pass can; then use --password-command.", showLong(err.Error()))
 	if !s.prompt.yes("Shall it stand in the configuration, which only you can read?") {
 		return &imap.PasswordError{Err: errors.New("it could not be kept, so nothing was written")}
@@ -214,6 +221,7 @@ func (s *setup) write(context.Context) error {
 	if err != nil {
 		return err
 	}
+	s.writing.Store(true)
 	if err := writeConfig(s.path, s.config, text); err != nil {
 		return fmt.Errorf("write the configuration: %w", err)
 	}

@@ -16,6 +16,7 @@ import (
 const (
 	keyringService = "mailtwin"
 	keyringTime    = 5 * time.Second // one that nobody unlocks must not hold up a run
+	unlockingTime  = 2 * time.Minute // and one that its owner is to unlock now needs a while
 )
 
 // A keyStore keeps secrets. The system's is that of the desktop session: Secret Service, macOS Keychain.
@@ -70,9 +71,9 @@ func (env *environment) keys() keyStore {
 }
 
 // fromKeyring asks the keyring for the password of an account.
-func (env *environment) fromKeyring(ctx context.Context, a *account) (string, error) {
+func (env *environment) fromKeyring(ctx context.Context, a *account, patience time.Duration) (string, error) {
 	var secret string
-	err := patiently(ctx, func() (err error) {
+	err := patiently(ctx, patience, func() (err error) {
 		secret, err = env.keys().Get(keyringService, a.keyringUser())
 		return err
 	})
@@ -87,19 +88,19 @@ func (env *environment) fromKeyring(ctx context.Context, a *account) (string, er
 
 // toKeyring stores the password of an account.
 func (env *environment) toKeyring(ctx context.Context, a *account, secret string) error {
-	return patiently(ctx, func() error { return env.keys().Set(keyringService, a.keyringUser(), secret) })
+	return patiently(ctx, unlockingTime, func() error { return env.keys().Set(keyringService, a.keyringUser(), secret) })
 }
 
 var errKeyringSilent = errors.New("it does not answer; is it locked?")
 
 // patiently waits for a keyring, but not for ever. What it is given must not be looked at after an error.
-func patiently(ctx context.Context, ask func() error) error {
+func patiently(ctx context.Context, patience time.Duration, ask func() error) error {
 	done := make(chan error, 1)
 	go func() { done <- ask() }()
 	select {
 	case err := <-done:
 		return err
-	case <-time.After(keyringTime):
+	case <-time.After(patience):
 		return errKeyringSilent
 	case <-ctx.Done():
 		return ctx.Err()

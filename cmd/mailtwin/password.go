@@ -57,7 +57,7 @@ func (env *environment) findPassword(ctx context.Context, a *account) (string, e
 	if secret := env.getenv(name); secret != "" {
 		return secret, nil
 	}
-	secret, err := env.fromKeyring(ctx, a)
+	secret, err := env.fromKeyring(ctx, a, keyringTime)
 	if err != nil {
 		return "", fmt.Errorf("%w; or set password_command in the configuration, or $%s", err, name)
 	}

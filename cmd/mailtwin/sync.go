@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"slices"
 	"sync"
 
 	"github.com/spf13/cobra"
@@ -114,22 +113,26 @@ func (env *environment) syncAccount(ctx context.Context, o syncOptions, a *accou
 	return err
 }
 
-// leftBehind sums up what a run that went to its end left behind. If all of it may pass by itself, so may the run.
+// leftBehind sums up what a run that went to its end left behind, now or before. If all of it may pass by itself, so may
+// the run.
 func leftBehind(report *syncer.Report) error {
-	switch {
-	case slices.ContainsFunc(report.Problems, func(err error) bool { return errors.Is(err, mailbox.ErrHalf) }):
-		return fmt.Errorf("%w: %w", errProblems, mailbox.ErrHalf)
-	case len(report.Waiting) > 0:
-		return errProblems
-	case len(report.Problems) == 0:
-		return nil
-	}
+	half, temporary := false, true
 	for _, problem := range report.Problems {
-		if !errors.Is(problem, mailbox.ErrTemporary) {
-			return errProblems
-		}
+		half = half || errors.Is(problem, mailbox.ErrHalf)
+		temporary = temporary && errors.Is(problem, mailbox.ErrTemporary)
 	}
-	return fmt.Errorf("%w: %w", errProblems, mailbox.ErrTemporary)
+	for _, t := range report.Waiting {
+		temporary = temporary && t.Temporary
+	}
+	switch {
+	case len(report.Problems)+len(report.Waiting) == 0:
+		return nil
+	case half:
+		return fmt.Errorf("%w: %w", errProblems, mailbox.ErrHalf)
+	case temporary:
+		return fmt.Errorf("%w: %w", errProblems, mailbox.ErrTemporary)
+	}
+	return errProblems
 }
 
 // chosen tells of a mailbox whether the configuration and the command line both want it.
