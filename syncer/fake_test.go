@@ -366,6 +366,9 @@ func (m *memory) Remove(_ context.Context, name mailbox.Name, doomed []mailbox.D
 }
 
 func (m *memory) Copy(_ context.Context, from mailbox.Name, doomed []mailbox.Doomed, to mailbox.Name) (map[mailbox.ID]mailbox.ID, error) {
+	if err := m.refusal("copy", mailbox.ID(to)); err != nil {
+		return nil, &mailbox.MailboxError{Mailbox: from, Err: err}
+	}
 	arrived := map[mailbox.ID]mailbox.ID{}
 	for _, d := range doomed {
 		if err := m.effect(func() { m.copyOne(from, d.ID, to, arrived) }); err != nil {

@@ -145,8 +145,8 @@ func (a *applier) carryOut(ctx context.Context, j *job, key route, part []Reloca
 	} else {
 		arrived, err = mover.Copy(ctx, key.from, doomed, j.name)
 	}
-	if errors.Is(err, mailbox.ErrCannotLink) {
-		return nil, nil, nil
+	if errors.Is(err, mailbox.ErrCannotLink) || !key.move && errors.As(err, new(*mailbox.MailboxError)) {
+		return nil, nil, nil // it can still be transferred
 	}
 	if err != nil {
 		return nil, nil, fmt.Errorf("%s from %q: %w", key, string(key.from), err)

@@ -127,10 +127,11 @@ func (v *view) exists(side Side, name mailbox.Name) bool {
 	return there
 }
 
-// renamedTo returns the name that a mailbox has now on a side, or none if it was not renamed there.
+// renamedTo returns the name that a mailbox has now on a side, or none if it was not renamed there. Another one may have
+// been made in its place since.
 func (r *run) renamedTo(ctx context.Context, v *view, twin mailbox.Twin, side Side) (mailbox.Name, error) {
 	identity := half(twin, side).Identity
-	if identity == "" || v.has(side, twin.Name) {
+	if now := v.infos[side][twin.Name]; identity == "" || v.has(side, twin.Name) && (now.Identity == "" || now.Identity == identity) {
 		return "", nil
 	}
 	var to mailbox.Name

@@ -102,3 +102,51 @@ func TestR18RefusedRename(t *testing.T) {
 		}
 	}
 }
+
+// A mailbox that was renamed, and another one made in its place, on one side: nothing is doubled, and nothing transferred.
+func TestRenamedAndMadeAnew(t *testing.T) {
+	for _, side := range []Side{Far, Near} {
+		w := newWorld()
+		w.far.make("Old")
+		for range 3 {
+			w.far.put("Old", w.write())
+		}
+		w.mustSync(t)
+		bodies := w.far.bodies
+		renamer := []*memory{w.far, w.near}[side]
+		renamer.rename("Old", "New")
+		renamer.make("Old")
+		renamer.put("Old", w.write())
+		w.mustSync(t)
+		for _, m := range []*memory{w.far, w.near} {
+			if len(m.boxes["Old"].messages) != 1 || len(m.boxes["New"].messages) != 3 {
+				t.Errorf("%v side: %v", side, m.content())
+			}
+		}
+		if w.far.bodies+w.far.appends > bodies+1 {
+			t.Errorf("%v side: %d bodies, %d appends", side, w.far.bodies-bodies, w.far.appends)
+		}
+		w.wantAgreement(t)
+	}
+}
+
+// A copy that the server refuses to make is uploaded.
+func TestRefusedCopy(t *testing.T) {
+	w := newWorld()
+	w.far.put(mailbox.Inbox, w.write())
+	w.mustSync(t)
+	for _, m := range w.near.boxes[mailbox.Inbox].messages {
+		w.near.put(mailbox.Inbox, m)
+	}
+	w.far.refuses = func(verb string, _ mailbox.ID) error {
+		if verb == "copy" {
+			return errRefused
+		}
+		return nil
+	}
+	w.mustSync(t)
+	if w.far.appends != 1 || w.far.tries != 1 {
+		t.Errorf("%d appends, %d tries to copy", w.far.appends, w.far.tries)
+	}
+	w.wantAgreement(t)
+}
