@@ -133,11 +133,10 @@ func TestRenamedAndMadeAnew(t *testing.T) {
 // A copy that the server refuses to make is uploaded.
 func TestRefusedCopy(t *testing.T) {
 	w := newWorld()
-	w.far.put(mailbox.Inbox, w.write())
+	m := w.write()
+	w.far.put(mailbox.Inbox, m)
 	w.mustSync(t)
-	for _, m := range w.near.boxes[mailbox.Inbox].messages {
-		w.near.put(mailbox.Inbox, m)
-	}
+	w.near.put(mailbox.Inbox, m)
 	w.far.refuses = func(verb string, _ mailbox.ID) error {
 		if verb == "copy" {
 			return errRefused
