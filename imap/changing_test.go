@@ -123,7 +123,7 @@ func TestR13bEveryDoing(t *testing.T) {
 		f.say("UID FETCH", "* 1 FETCH (UID 1 FLAGS () RFC822.SIZE 9 INTERNALDATE \" 1-Jan-2026 00:00:00 +0000\" "+
 			"BODY[HEADER.FIELDS (MESSAGE-ID)] {25}\r\nMessage-ID: <other@x>\r\n\r\n)\r\n%s OK\r\n")
 		for _, id := range []string{"<mine@x>", "<other@x>"} {
-			doomed := []mailbox.Doomed{{ID: "1", Pair: mailbox.Pair{Hint: mailbox.MakeHint("", id, 9)}}}
+			doomed := []mailbox.Doomed{{ID: "1", Pair: mailbox.Pair{Hint: mailbox.MakeHint(id, 9)}}}
 			err := doings[name](t, a, doomed, []mailbox.ID{"1"})
 			done := len(f.sent("UID STORE")) + len(f.sent("UID COPY")) + len(f.sent("UID MOVE"))
 			if err != nil || (done > 0) != (id == "<other@x>") {

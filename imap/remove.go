@@ -49,7 +49,7 @@ func (e *sighting) is(m mailbox.Doomed) bool {
 	case e.messageID != "" && m.MessageID != "":
 		return e.messageID == m.MessageID
 	case e.messageID != "" && m.Pair.Hint != 0:
-		return mailbox.MakeHint("", e.messageID, 0) == m.Pair.Hint
+		return mailbox.MakeHint(e.messageID, 0) == m.Pair.Hint
 	case m.Pair.InternalDate.IsZero():
 		return true
 	}

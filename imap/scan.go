@@ -168,6 +168,9 @@ func (v *survey) metaItems() string {
 	if v.req.Identify {
 		items += " BODY.PEEK[HEADER.FIELDS (MESSAGE-ID)]"
 	}
+	if id := v.session.idItem(); id != "" {
+		items += " " + id
+	}
 	return "(" + items + ")"
 }
 

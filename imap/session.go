@@ -63,6 +63,19 @@ func (s *session) exec(ctx context.Context, handle func(*wire.Response) error, c
 
 func (s *session) condstore() bool { return s.caps["CONDSTORE"] || s.caps["QRESYNC"] }
 
+// idItem is the item that brings the server's own name for a message; empty if it has none.
+//
+// Source: RFC 8474, section 5.1; Gmail's X-GM-EXT-1.
+func (s *session) idItem() string {
+	switch {
+	case s.caps["X-GM-EXT-1"]:
+		return "X-GM-MSGID"
+	case s.caps["OBJECTID"]:
+		return "EMAILID"
+	}
+	return ""
+}
+
 // unselect leaves the selected mailbox, without the expunge that CLOSE would bring. STATUS of a selected mailbox is
 // stale on many servers.
 //

@@ -21,6 +21,7 @@ type sighting struct {
 	size      int64
 	mod       uint64
 	messageID string
+	accountID string // see mailbox.Content
 }
 
 // sightings are those of one look, in the order in which they came.
@@ -78,6 +79,9 @@ func (all *sightings) take(r *wire.Response) error {
 	if m.ModSeq != 0 {
 		e.mod = m.ModSeq
 	}
+	if m.GmailID+m.EmailID != "" {
+		e.accountID = m.GmailID + m.EmailID // no server has both
+	}
 	if id := mailbox.MessageID(header); id != "" {
 		e.messageID = id
 	}
@@ -97,7 +101,7 @@ func (e *sighting) message(generation string) mailbox.Message {
 	if e.hasDate {
 		m.InternalDate = time.Unix(e.date, 0)
 	}
-	m.Content = mailbox.Content{Size: e.size, MessageID: e.messageID}
+	m.Content = mailbox.Content{Size: e.size, MessageID: e.messageID, AccountID: e.accountID}
 	return m
 }
 

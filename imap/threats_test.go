@@ -188,12 +188,12 @@ func TestR13bOtherMessage(t *testing.T) {
 	f, a, _ := first(t)
 	f.say("UID FETCH", "* 1 FETCH (UID 1 FLAGS () RFC822.SIZE 9 INTERNALDATE \" 1-Jan-2026 00:00:00 +0000\" "+
 		"BODY[HEADER.FIELDS (MESSAGE-ID)] {25}\r\nMessage-ID: <other@x>\r\n\r\n)\r\n%s OK\r\n")
-	mine := mailbox.Doomed{ID: "1", Pair: mailbox.Pair{Hint: mailbox.MakeHint("", "<mine@x>", 9)}}
+	mine := mailbox.Doomed{ID: "1", Pair: mailbox.Pair{Hint: mailbox.MakeHint("<mine@x>", 9)}}
 	gone, kept, err := a.Remove(context.Background(), "INBOX", []mailbox.Doomed{mine})
 	if err != nil || len(gone)+len(kept) > 0 || len(f.sent("UID STORE")) > 0 {
 		t.Errorf("gone %v, kept %v, %v, sent %q", gone, kept, err, f.sent("UID STORE"))
 	}
-	mine.Pair.Hint = mailbox.MakeHint("", "<other@x>", 9)
+	mine.Pair.Hint = mailbox.MakeHint("<other@x>", 9)
 	gone, _, err = a.Remove(context.Background(), "INBOX", []mailbox.Doomed{mine})
 	if err != nil || len(gone) != 1 {
 		t.Errorf("the right one: gone %v, %v", gone, err)

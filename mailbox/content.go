@@ -33,9 +33,9 @@ type Content struct {
 	AccountID string // the server's own name for the message, the same in all mailboxes; empty if it has none
 }
 
-// Hint returns the search key of the content: the account-wide id if there is one, else the Message-ID, else the
-// size, without what other programs put into the header.
-func (c Content) Hint() Hint { return MakeHint(c.AccountID, c.MessageID, c.Size-c.Tag) }
+// Hint returns the search key of the content: the Message-ID if there is one, else the size, without what other
+// programs put into the header.
+func (c Content) Hint() Hint { return MakeHint(c.MessageID, c.Size-c.Tag) }
 
 // HasSize tells whether a message of that size may be this one, as it is or as it was before another program stored it.
 func (c Content) HasSize(octets int64) bool {
@@ -53,17 +53,24 @@ func (c Content) longerBy(octets, more int64) bool {
 	return extra == 0 || extra == 2 && c.Ended && c.MessageID != ""
 }
 
-// MakeHint returns the hint of a message of which these three are known.
-func MakeHint(accountID, messageID string, size int64) Hint {
-	var sum [sha256.Size]byte
-	switch {
-	case accountID != "":
-		sum = sha256.Sum256([]byte("account\x00" + accountID))
-	case messageID != "":
-		sum = sha256.Sum256([]byte("message\x00" + messageID))
-	default:
-		sum = sha256.Sum256(binary.BigEndian.AppendUint64([]byte("size\x00"), uint64(size)))
+// MakeHint returns the hint of a message of which these two are known.
+func MakeHint(messageID string, size int64) Hint {
+	if messageID != "" {
+		return hintOf("message", []byte(messageID))
 	}
+	return hintOf("size", binary.BigEndian.AppendUint64(nil, uint64(size)))
+}
+
+// AccountHint returns the search key of an account-wide id; zero if there is none.
+func AccountHint(id string) Hint {
+	if id == "" {
+		return 0
+	}
+	return hintOf("account", []byte(id))
+}
+
+func hintOf(kind string, value []byte) Hint {
+	sum := sha256.Sum256(append([]byte(kind+"\x00"), value...))
 	return Hint(binary.BigEndian.Uint64(sum[:]))
 }
 

@@ -46,7 +46,19 @@ type Pair struct {
 	Digest       Digest // of the near side's canonical form
 	FarDigest    Digest // of what the server holds; zero if never read, or equal to Digest when it is the same
 	Hint         Hint
+	AccountID    string // the far side's own name for the message, see Content; empty if it has none
 	Parked       Parked
+}
+
+// Hints returns the search keys of the pair.
+func (p Pair) Hints() []Hint {
+	var hints []Hint
+	for _, hint := range []Hint{p.Hint, AccountHint(p.AccountID)} {
+		if hint != 0 {
+			hints = append(hints, hint)
+		}
+	}
+	return hints
 }
 
 // Parked says why a pair has only one side.

@@ -97,13 +97,12 @@ func checkMailbox(tx *bbolt.Tx, name mailbox.Name, number []byte) (hints int, er
 		if p.Parked == mailbox.Pending {
 			pending++
 		}
-		if p.Hint == 0 {
-			return nil
-		}
-		hints++
-		want := box.hintKey(p.Hint, key)
-		if k, _ := tx.Bucket(bucketHints).Cursor().Seek(want); !bytes.Equal(k, want) {
-			return fmt.Errorf("message %s=%s is not in the index of hints", p.Far, p.Near)
+		for _, hint := range p.Hints() {
+			hints++
+			want := box.hintKey(hint, key)
+			if k, _ := tx.Bucket(bucketHints).Cursor().Seek(want); !bytes.Equal(k, want) {
+				return fmt.Errorf("message %s=%s is not in the index of hints", p.Far, p.Near)
+			}
 		}
 		return nil
 	})

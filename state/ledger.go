@@ -104,7 +104,7 @@ func pageAfter(bucket *bbolt.Bucket, last []byte) (pairs []mailbox.Pair, next []
 	return pairs, nil, nil
 }
 
-// ByHint yields every pair, of whatever mailbox, that has the hint.
+// ByHint yields every pair, of whatever mailbox, that has the hint: one of a content, or of an account-wide id.
 func (db *DB) ByHint(_ context.Context, hint mailbox.Hint) iter.Seq2[mailbox.Located, error] {
 	return func(yield func(mailbox.Located, error) bool) {
 		var found []mailbox.Located

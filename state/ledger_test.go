@@ -57,7 +57,7 @@ func samplePair(n int) mailbox.Pair {
 		p.Digest[i] = byte(rng.Uint32())
 	}
 	p.Near = mailbox.ID(fmt.Sprintf("%d.0a1b2c3d_%d_%s.mailtwin", p.InternalDate.Unix(), n, p.Digest.String()[:16]))
-	p.Hint = mailbox.MakeHint("", p.Digest.String(), 0)
+	p.Hint = mailbox.MakeHint(p.Digest.String(), 0)
 	return p
 }
 

@@ -111,6 +111,7 @@ func reopen(t *rapid.T, db *DB, path string) *DB {
 func drawPair(t *rapid.T) mailbox.Pair {
 	p := samplePair(rapid.IntRange(1, 12).Draw(t, "pair"))
 	p.Hint = mailbox.Hint(rapid.IntRange(0, 3).Draw(t, "hint"))
+	p.AccountID = rapid.SampledFrom([]string{"", "7", "18446744073709551615", "007", "M1"}).Draw(t, "account id")
 	p.Parked = mailbox.Parked(rapid.IntRange(0, 2).Draw(t, "parked"))
 	switch rapid.IntRange(0, 3).Draw(t, "far") {
 	case 0:
@@ -170,10 +171,13 @@ func compare(t *rapid.T, db *DB, m model) {
 	for _, twin := range twins {
 		compareMailbox(t, db, twin, m[twin.Name])
 		for _, p := range m[twin.Name].pairs {
-			byHint[p.Hint]++
+			for _, hint := range p.Hints() {
+				byHint[hint]++
+			}
 		}
 	}
-	for hint := mailbox.Hint(1); hint < 4; hint++ {
+	hints := []mailbox.Hint{1, 2, 3, mailbox.AccountHint("7"), mailbox.AccountHint("007"), mailbox.AccountHint("M1")}
+	for _, hint := range hints {
 		n := 0
 		for l, err := range db.ByHint(ctx, hint) {
 			if err != nil {

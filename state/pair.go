@@ -67,6 +67,7 @@ func encodePair(key []byte, p mailbox.Pair) []byte {
 	}
 	e.text(shorten(p))
 	e = binary.BigEndian.AppendUint64(e, uint64(p.Hint))
+	e.accountID(p.AccountID)
 	return e.seal(key)
 }
 
@@ -92,6 +93,7 @@ func decodePair(key, value []byte) (p mailbox.Pair, err error) {
 	if hint := d.take(8); hint != nil {
 		p.Hint = mailbox.Hint(binary.BigEndian.Uint64(hint))
 	}
+	p.AccountID = d.accountID()
 	if err := d.close(); err != nil {
 		return mailbox.Pair{}, err
 	}
@@ -138,4 +140,39 @@ func lengthen(short string, p mailbox.Pair) mailbox.ID {
 	}
 	date, far, hash := nameParts(p)
 	return mailbox.ID(strings.NewReplacer(partDate, date, partFar, far, partHash, hash).Replace(short))
+}
+
+// What the record says of the account-wide id. Most pairs have none, and then the record ends before it.
+const (
+	accountNumber = 1 // 64 bits, as Gmail's
+	accountText   = 2
+)
+
+func (e *encoder) accountID(id string) {
+	n, err := strconv.ParseUint(id, 10, 64)
+	switch {
+	case id == "":
+	case err == nil && strconv.FormatUint(n, 10) == id:
+		e.uint(accountNumber)
+		*e = binary.BigEndian.AppendUint64(*e, n)
+	default:
+		e.uint(accountText)
+		e.text(id)
+	}
+}
+
+func (d *decoder) accountID() string {
+	if d.err != nil || len(d.rest) == 0 {
+		return ""
+	}
+	switch d.upTo(accountText) {
+	case accountNumber:
+		if n := d.take(8); n != nil {
+			return strconv.FormatUint(binary.BigEndian.Uint64(n), 10)
+		}
+	case accountText:
+		return d.text()
+	}
+	d.err = errRecord
+	return ""
 }

@@ -171,8 +171,8 @@ func (w *writer) put(p mailbox.Pair) error {
 	if p.Parked == mailbox.Pending {
 		w.twin.Open++
 	}
-	if p.Hint != 0 {
-		if err := w.tx.Bucket(bucketHints).Put(w.hintKey(p.Hint, key), nil); err != nil {
+	for _, hint := range p.Hints() {
+		if err := w.tx.Bucket(bucketHints).Put(w.hintKey(hint, key), nil); err != nil {
 			return err
 		}
 	}
@@ -192,8 +192,8 @@ func (w *writer) drop(key []byte) error {
 	if p.Parked == mailbox.Pending {
 		w.twin.Open--
 	}
-	if p.Hint != 0 {
-		if err := w.tx.Bucket(bucketHints).Delete(w.hintKey(p.Hint, key)); err != nil {
+	for _, hint := range p.Hints() {
+		if err := w.tx.Bucket(bucketHints).Delete(w.hintKey(hint, key)); err != nil {
 			return err
 		}
 	}

@@ -43,12 +43,14 @@ type Change struct {
 
 // An Arrival is a message that last does not know.
 type Arrival struct {
-	ID       mailbox.ID
-	Flags    mailbox.Flags
-	Size     int64 // octets of the canonical form, 0 if unknown
-	Date     int64 // INTERNALDATE in seconds since 1970
-	Hint     mailbox.Hint
-	Evidence *Evidence
+	ID    mailbox.ID
+	Flags mailbox.Flags
+	Size  int64 // octets of the canonical form, 0 if unknown
+	Date  int64 // INTERNALDATE in seconds since 1970
+	Hint  mailbox.Hint
+	// AccountID is the far side's own name for the message, the same in all its mailboxes; empty if it has none.
+	AccountID string
+	Evidence  *Evidence
 	// Waits means that it is not tried in this run. It only accounts for what it is: a message that its side lost
 	// elsewhere was moved here, not removed.
 	Waits bool

@@ -72,6 +72,7 @@ type memory struct {
 	noUIDs   bool // does not tell the ID of what it stored, as IMAP without UIDPLUS
 	marksOff bool // cannot remove just one message, as IMAP without UIDPLUS
 	rewrites bool // stores something else than it was given
+	names    bool // has a name for a message that is the same in all mailboxes
 	refuses  func(verb string, id mailbox.ID) error
 
 	tries   int // of what was refused
@@ -161,6 +162,9 @@ func (m *memory) Scan(_ context.Context, req mailbox.ScanRequest) (*mailbox.Scan
 		if known == nil || !known.Has(id) {
 			c := sum(msg.raw)
 			entry.Size = c.Size
+			if m.names {
+				entry.Content.AccountID = c.Digest.String()
+			}
 			if req.Identify {
 				entry.Content.MessageID = c.MessageID
 				entry.Content.Size = c.Size

@@ -168,23 +168,16 @@ func (r *run) identifyFar(ctx context.Context, j *job, l *lookup) error {
 func (r *run) candidates(ctx context.Context, j *job, l *lookup) (found []candidate, ids []mailbox.ID, err error) {
 	for i := range j.delta.New[Far] {
 		a := &j.delta.New[Far][i]
-		if a.Hint == 0 {
+		known, err := r.byAccount(ctx, j, a, l)
+		if err != nil {
+			return nil, nil, err
+		}
+		if known || a.Hint == 0 {
 			continue
 		}
-		c := candidate{arrival: a}
-		for _, near := range l.near[a.Hint] {
-			if near.HasSize(a.Size) {
-				c.near = append(c.near, near)
-			}
-		}
-		for held, err := range r.byHint(ctx, a.Hint) {
-			if err != nil {
-				return nil, nil, err
-			}
-			gone := l.gone[mailbox.Place{Mailbox: held.Mailbox, ID: held.Near}]
-			if held.Size == a.Size && held.Near != "" && !gone {
-				c.held = append(c.held, held)
-			}
+		c, err := r.candidate(ctx, a, l)
+		if err != nil {
+			return nil, nil, err
 		}
 		if len(c.near)+len(c.held) > 0 {
 			found = append(found, c)
@@ -192,6 +185,48 @@ func (r *run) candidates(ctx context.Context, j *job, l *lookup) (found []candid
 		}
 	}
 	return found, ids, nil
+}
+
+func (r *run) candidate(ctx context.Context, a *Arrival, l *lookup) (candidate, error) {
+	c := candidate{arrival: a}
+	for _, near := range l.near[a.Hint] {
+		if near.HasSize(a.Size) {
+			c.near = append(c.near, near)
+		}
+	}
+	for held, err := range r.byHint(ctx, a.Hint) {
+		if err != nil {
+			return c, err
+		}
+		gone := l.gone[mailbox.Place{Mailbox: held.Mailbox, ID: held.Near}]
+		if held.Size == a.Size && held.Near != "" && !gone {
+			c.held = append(c.held, held)
+		}
+	}
+	return c, nil
+}
+
+// byAccount finds the pairs of which the far side itself says that they are the same message.
+func (r *run) byAccount(ctx context.Context, j *job, a *Arrival, l *lookup) (known bool, err error) {
+	if a.AccountID == "" {
+		return false, nil
+	}
+	for held, err := range r.byHint(ctx, mailbox.AccountHint(a.AccountID)) {
+		if err != nil {
+			return false, err
+		}
+		if held.AccountID != a.AccountID || held.Digest.IsZero() {
+			continue
+		}
+		if a.Evidence == nil {
+			a.Hint, a.Evidence = held.Hint, &Evidence{Content: mailbox.Content{Digest: held.Digest, Size: held.Size}}
+		}
+		here := j.reset && held.Mailbox == j.name
+		if held.Near != "" && !here && !l.gone[mailbox.Place{Mailbox: held.Mailbox, ID: held.Near}] {
+			a.Evidence.Held = append(a.Evidence.Held, held)
+		}
+	}
+	return a.Evidence != nil, nil
 }
 
 // localContents reads the near messages that candidates point to.

@@ -117,6 +117,9 @@ func (r *run) activate(v *view, j *job) {
 // they are, so that the next run finds it again.
 func (j *job) plan(steps *Steps, policy Policy) {
 	j.steps = steps
+	if len(steps.Again) > 0 {
+		j.dirty[Near] = true
+	}
 	for _, loser := range []Side{Far, Near} {
 		if _, lost := j.gone(loser.Other()); policy.spares(loser, j.name) && lost > 0 {
 			j.dirty[loser.Other()] = true
@@ -156,9 +159,9 @@ func (j *job) wanted(side Side) bool {
 		}
 	}
 	if side == Far {
-		return len(j.steps.Upload) > 0
+		return len(j.steps.Upload)+len(j.steps.Again) > 0
 	}
-	return len(j.steps.Download) > 0
+	return len(j.steps.Download)+len(j.steps.Link) > 0
 }
 
 // deletes tells whether the mailbox itself is to be removed from a side, because it vanished on the other.

@@ -1,7 +1,6 @@
 package syncer
 
 import (
-	"slices"
 	"time"
 
 	"mailtwin/mailbox"
@@ -15,6 +14,8 @@ type Steps struct {
 	Relocate []Relocation // into this mailbox
 	Download []Arrival
 	Upload   []Arrival
+	Link     []Arrival   // downloaded into another mailbox in this very plan, to be copied from there on the near side
+	Again    []Arrival   // uploaded into another mailbox in this very plan, to be copied from there on the far side in the next pass
 	Remove   [2][]Change // by the Side that loses the message
 	Forget   []mailbox.Pair
 	Waits    [2]bool // by Side: it lost messages that turned up elsewhere, where they wait
@@ -46,6 +47,8 @@ type Policy struct {
 	NoRemoval [2]bool
 	// Spared, by the Side that would lose messages, names mailboxes in which removals are held back.
 	Spared [2]map[mailbox.Name]bool
+	// Again means that another pass follows.
+	Again bool
 	// Trash is the far mailbox that removed messages are moved to.
 	Trash mailbox.Name
 }
@@ -62,6 +65,7 @@ func Plan(deltas []Delta, policy Policy) []Steps {
 	p := &planner{
 		steps: make([]Steps, len(deltas)), flags: map[mailbox.Place]mailbox.Flags{}, gone: map[placed]*vanished{},
 		lost: map[content][]*vanished{}, both: map[mailbox.Digest][]mailbox.Flags{}, near: map[mailbox.Digest]*source{},
+		coming: map[string]bool{}, going: map[mailbox.Digest]mailbox.Name{},
 	}
 	for i, d := range deltas {
 		p.steps[i].Mailbox = d.Mailbox
@@ -107,6 +111,9 @@ type planner struct {
 	lost  map[content][]*vanished            // those that the other side still has, by the side that lost them
 	both  map[mailbox.Digest][]mailbox.Flags // of those that both sides lost, the flags of last
 	near  map[mailbox.Digest]*source         // what is new on the near side
+
+	coming map[string]bool                 // by account-wide id: what is downloaded
+	going  map[mailbox.Digest]mailbox.Name // where what is uploaded goes
 }
 
 // flagsOf returns what a held message carries by the time it is copied: agreements come first. One that was kept may
@@ -162,155 +169,6 @@ func (p *planner) index(d Delta, s *Steps) {
 	}
 }
 
-// arrivals settles what is new in one mailbox: what is new on both sides is adopted, what another mailbox lost has
-// moved, what is held elsewhere is copied there, and only the rest is transferred.
-func (p *planner) arrivals(s *Steps, d Delta, policy Policy) {
-	fars, nears := p.adopt(s, d.New)
-	fars, nears = p.await(s, Far, fars), p.await(s, Near, nears)
-	if len(nears) == 0 && s.Mailbox != policy.Trash && !slices.ContainsFunc(fars, func(a Arrival) bool { return a.Evidence != nil }) {
-		s.Download = fars // a first sync has many, which are not copied once more
-		return
-	}
-	for _, a := range fars {
-		switch {
-		case p.moved(s, Far, a):
-		case p.copied(s, Far, a):
-		default:
-			if s.Mailbox == policy.Trash {
-				p.leftBehind(a, s.Mailbox)
-			}
-			s.Download = append(s.Download, a)
-		}
-	}
-	for _, a := range nears {
-		switch {
-		case p.moved(s, Near, a):
-		case p.unparked(s, a):
-		case p.copied(s, Near, a):
-		default:
-			s.Upload = append(s.Upload, a)
-		}
-	}
-}
-
-// await takes out of the arrivals of a side those that wait. What the side lost elsewhere and has there is not removed;
-// both are settled together when their time comes.
-func (p *planner) await(s *Steps, side Side, arrivals []Arrival) []Arrival {
-	if !slices.ContainsFunc(arrivals, func(a Arrival) bool { return a.Waits }) {
-		return arrivals
-	}
-	var kept []Arrival
-	for _, a := range arrivals {
-		if !a.Waits {
-			kept = append(kept, a)
-		} else if v := p.reappears(content{side, a.digest()}, s.Mailbox); v != nil {
-			v.used, v.steps.Waits[side] = true, true
-		}
-	}
-	return kept
-}
-
-// moved finds a message that the side of the arrival lost elsewhere and that is this one: then the other side moves
-// its own copy, or, where it reappeared in the same mailbox, only the ID is another.
-func (p *planner) moved(s *Steps, side Side, a Arrival) bool {
-	v := p.reappears(content{side, a.digest()}, s.Mailbox)
-	if v == nil || (side == Near && v.mailbox != s.Mailbox && marked(v.change.Flags[Far], a.Flags)) {
-		return false
-	}
-	v.used = true
-	c, other := v.change, side.Other()
-	if v.mailbox == s.Mailbox {
-		s.Agree = append(s.Agree, renamed(s.Mailbox, c, side, a))
-		return true
-	}
-	want := mailbox.Merge(c.Pair.Flags, a.Flags, c.Flags[other])
-	s.Relocate = append(s.Relocate, Relocation{
-		Side: other, From: mailbox.Place{Mailbox: v.mailbox, ID: idOn(other, c.Pair)}, Pair: &c.Pair,
-		Arrival: a, Have: c.Flags[other], Want: want,
-	})
-	return true
-}
-
-// reappears returns what was lost with this content, from the same mailbox if possible.
-func (p *planner) reappears(key content, here mailbox.Name) *vanished {
-	if key.digest.IsZero() {
-		return nil
-	}
-	var found *vanished
-	for _, v := range p.lost[key] {
-		if v.used {
-			continue
-		}
-		if v.mailbox == here {
-			return v
-		}
-		if found == nil {
-			found = v
-		}
-	}
-	return found
-}
-
-// renamed is the agreement on a message whose ID on one side is now another.
-func renamed(here mailbox.Name, c Change, side Side, a Arrival) Agreement {
-	pair := c.Pair
-	flags := c.Flags
-	flags[side] = a.Flags
-	if side == Far {
-		pair.Far, pair.Size, pair.InternalDate = a.ID, a.Size, unix(a.Date)
-	} else {
-		pair.Near = a.ID
-	}
-	agreement := agree(pair, flags[Far], flags[Near], c.Pair.Flags)
-	if side == Far {
-		agreement.Drop = &mailbox.Located{Mailbox: here, Pair: c.Pair}
-	}
-	return agreement
-}
-
-// unparked finds that the near side has again what it once removed and the far side kept.
-func (p *planner) unparked(s *Steps, a Arrival) bool {
-	for _, held := range a.held() {
-		key := placed{Far, mailbox.Place{Mailbox: held.Mailbox, ID: held.Far}}
-		if held.Mailbox != s.Mailbox || held.Parked != mailbox.Kept || p.gone[key] != nil {
-			continue
-		}
-		p.gone[key] = &vanished{used: true} // not to be found twice
-		pair, have := held.Pair, p.flagsOf(held)
-		pair.Near, pair.Parked = a.ID, mailbox.Paired
-		s.Agree = append(s.Agree, agree(pair, have, a.Flags, have))
-		return true
-	}
-	return false
-}
-
-// copied finds the content in another place of the other side, which then copies it.
-func (p *planner) copied(s *Steps, side Side, a Arrival) bool {
-	other := side.Other()
-	for _, held := range a.held() {
-		place := mailbox.Place{Mailbox: held.Mailbox, ID: idOn(other, held.Pair)}
-		have := p.flagsOf(held)
-		if place.ID == "" || p.gone[placed{other, place}] != nil || (side == Near && marked(have, a.Flags)) {
-			continue
-		}
-		s.Relocate = append(s.Relocate, Relocation{Side: other, From: place, Arrival: a, Have: have, Want: a.Flags})
-		return true
-	}
-	if side == Far && !a.digest().IsZero() && p.near[a.digest()] != nil {
-		source := p.near[a.digest()]
-		s.Relocate = append(s.Relocate, Relocation{Side: Near, From: source.Place, Arrival: a, Have: source.flags, Want: a.Flags, Unsure: true})
-		return true
-	}
-	return false
-}
-
-// marked tells whether a message of the far side is marked \Deleted where a wanted copy of it is not. The copy would
-// carry the mark too, and if the run died before it took that off, the mark would be taken for somebody's wish. The mark
-// itself may be no wish but what a removal or a move left behind that died half-way.
-func marked(have, want mailbox.Flags) bool {
-	return have.Has(mailbox.Deleted) && !want.Has(mailbox.Deleted)
-}
-
 // pairs settles what happened to known messages.
 func (p *planner) pairs(s *Steps, d Delta, policy Policy) {
 	for _, c := range d.Pairs {
@@ -363,9 +221,9 @@ func unix(seconds int64) time.Time {
 
 // newPair ties two arrivals that are the same message.
 func newPair(far, near Arrival) mailbox.Pair {
-	pair := mailbox.Pair{Far: far.ID, Near: near.ID, Size: far.Size, InternalDate: unix(far.Date)}
-	if near.Evidence != nil {
-		pair.Digest, pair.Hint = near.digest(), near.Evidence.Content.Hint()
+	pair := mailbox.Pair{
+		Far: far.ID, Near: near.ID, Size: far.Size, InternalDate: unix(far.Date), Hint: near.Hint, Digest: near.digest(),
+		AccountID: far.AccountID,
 	}
 	return pair
 }

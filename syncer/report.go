@@ -109,7 +109,7 @@ func (r *Report) plan(jobs []*job, trash mailbox.Name, removal Removal) {
 
 func (j *job) planned() Counts {
 	s := j.steps
-	c := Counts{Downloaded: len(s.Download), Uploaded: len(s.Upload)}
+	c := Counts{Downloaded: len(s.Download), Uploaded: len(s.Upload), Copied: [2]int{Far: len(s.Again), Near: len(s.Link)}}
 	for _, a := range s.Download {
 		c.DownloadedSize += a.Size
 	}

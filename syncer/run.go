@@ -204,7 +204,7 @@ func (r *run) once(ctx context.Context) error {
 // full: what seems removed might have moved to where nobody looks.
 func (r *run) policy(v *view, jobs []*job) Policy {
 	p := Policy{
-		Trash: v.trash, NoRemoval: [2]bool{Far: r.doubt[Near], Near: r.doubt[Far]},
+		Trash: v.trash, Again: r.pass < maxPasses, NoRemoval: [2]bool{Far: r.doubt[Near], Near: r.doubt[Far]},
 		Spared: [2]map[mailbox.Name]bool{{}, {}},
 	}
 	for _, j := range jobs {

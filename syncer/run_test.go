@@ -171,6 +171,87 @@ func TestCopyTransfersNothing(t *testing.T) {
 	}
 }
 
+// A message that the far side has in several mailboxes, and says so, is downloaded once, also on the first run, and one
+// that the near side has in several mailboxes is uploaded once.
+func TestSeveralMailboxesOneTransfer(t *testing.T) {
+	w := newWorld()
+	w.far.names = true
+	for _, name := range []mailbox.Name{"All", "Work", "Home"} {
+		w.far.make(name)
+	}
+	for n := range 20 {
+		m := w.write()
+		w.far.put("All", m)
+		for i, name := range []mailbox.Name{mailbox.Inbox, "Work", "Home"} {
+			if n%(i+1) == 0 {
+				m.flags = mailbox.Letters("S") // each may have its own
+				w.far.put(name, m)
+			}
+		}
+	}
+	r, err := w.sync(Options{DryRun: true})
+	if total := r.Total(); err != nil || total.Downloaded != 20 || total.Copied[Near] != 37 {
+		t.Errorf("%v %s", err, describe(r))
+	}
+	r = w.mustSync(t)
+	if total := r.Total(); w.far.bodies != 20 || total.Downloaded != 20 || total.Copied[Near] != 37 {
+		t.Errorf("%d bodies, %s", w.far.bodies, describe(r))
+	}
+	w.wantAgreement(t)
+
+	m := w.write()
+	for _, name := range []mailbox.Name{mailbox.Inbox, "Work", "Home"} {
+		w.near.put(name, m)
+	}
+	r, err = w.sync(Options{DryRun: true})
+	if total := r.Total(); err != nil || total.Uploaded != 1 || total.Copied[Far] != 2 {
+		t.Errorf("%v %s", err, describe(r))
+	}
+	if w.mustSync(t); w.far.appends != 1 {
+		t.Errorf("%d uploads", w.far.appends)
+	}
+	w.wantAgreement(t)
+
+	one := w.write()
+	w.far.put("Work", one)
+	w.far.put("Home", one)
+	w.mustSync(t)
+	w.far.put("All", one) // comes later
+	if w.mustSync(t); w.far.bodies != 21 {
+		t.Errorf("%d bodies", w.far.bodies)
+	}
+	w.wantAgreement(t)
+}
+
+// What cannot be downloaded for one mailbox cannot be for the others either: it is tried once in a run, and once it
+// comes it is there in all of them.
+func TestR18RefusedInSeveralMailboxes(t *testing.T) {
+	w := newWorld()
+	w.far.names = true
+	w.far.make("Work")
+	m := w.write()
+	w.far.put(mailbox.Inbox, m)
+	w.far.put("Work", m)
+	w.far.refuses = func(verb string, _ mailbox.ID) error {
+		if verb == "fetch" {
+			return errRefused
+		}
+		return nil
+	}
+	start := time.Date(2026, 11, 23, 0, 0, 0, 0, time.UTC)
+	for n, want := range []int{1, 2, 2, 2} { // the third waits
+		if w.at(t, start.Add(time.Duration(n)*time.Minute), false); w.far.tries != want {
+			t.Errorf("run %d: %d tries, want %d", n, w.far.tries, want)
+		}
+	}
+	w.far.refuses = nil
+	w.at(t, start.Add(time.Hour), false)
+	if w.far.bodies != 1 {
+		t.Errorf("%d bodies", w.far.bodies)
+	}
+	w.wantAgreement(t)
+}
+
 func TestRenameTransfersNothing(t *testing.T) {
 	for _, side := range []Side{Far, Near} {
 		w := newWorld()
@@ -601,6 +682,7 @@ func (m *memory) raws() map[string]int {
 func configure(t *rapid.T, w *world) {
 	w.far.noMarks = rapid.Bool().Draw(t, "noMarks")
 	w.far.noUIDs = rapid.Bool().Draw(t, "noUIDs")
+	w.far.names = rapid.Bool().Draw(t, "names")
 }
 
 // Whatever people do on both sides, with syncs between: both sides agree after a sync, nothing is lost that nobody
@@ -633,7 +715,7 @@ func TestRandomHistories(t *testing.T) {
 // doubled, and the run after that is idle.
 func TestDieAtEveryEffect(t *testing.T) {
 	for _, after := range []bool{false, true} {
-		for _, variant := range []string{"", "noUIDs", "noMarks", "marksOff", "rewrites"} {
+		for _, variant := range []string{"", "noUIDs", "noMarks", "marksOff", "rewrites", "names"} {
 			t.Run(fmt.Sprintf("after=%v,%s", after, variant), func(t *testing.T) { dieEverywhere(t, after, variant) })
 		}
 	}
@@ -669,6 +751,7 @@ func busyWorld(t *testing.T, variant string) *world {
 	w.far.noUIDs = variant == "noUIDs" || variant == "marksOff"
 	w.far.noMarks = variant == "noMarks"
 	w.far.marksOff = variant == "marksOff"
+	w.far.names = variant == "names"
 	w.far.make("Work")
 	w.far.make("Old")
 	w.far.make("Name")

@@ -197,14 +197,14 @@ func heldFlags(now, last mailbox.Flags, holds func(mailbox.Flag) bool) mailbox.F
 }
 
 func arrival(m mailbox.Message) Arrival {
-	a := Arrival{ID: m.ID, Flags: m.Flags, Size: m.Size}
+	a := Arrival{ID: m.ID, Flags: m.Flags, Size: m.Size, AccountID: m.Content.AccountID}
 	if !m.InternalDate.IsZero() {
 		a.Date = m.InternalDate.Unix()
 	}
-	if m.Content.MessageID != "" || m.Content.AccountID != "" {
+	if m.Content.MessageID != "" {
 		a.Hint = m.Content.Hint()
 	} else if m.Size > 0 {
-		a.Hint = mailbox.MakeHint("", "", m.Size)
+		a.Hint = mailbox.MakeHint("", m.Size)
 	}
 	if m.Origin != "" || !m.Content.Digest.IsZero() {
 		a.Evidence = &Evidence{Content: m.Content, Same: m.Origin}
@@ -220,7 +220,10 @@ func (s *sift) pending(waits func(mailbox.Name, mailbox.ID) bool) {
 		if pair.Parked != mailbox.Pending || (c != nil && c.Gone[Far]) {
 			continue
 		}
-		a := Arrival{ID: pair.Far, Flags: pair.Flags, Size: pair.Size, Hint: pair.Hint, Waits: waits(s.job.name, pair.Far)}
+		a := Arrival{
+			ID: pair.Far, Flags: pair.Flags, Size: pair.Size, Hint: pair.Hint, AccountID: pair.AccountID,
+			Waits: waits(s.job.name, pair.Far),
+		}
 		if !pair.InternalDate.IsZero() {
 			a.Date = pair.InternalDate.Unix()
 		}

@@ -29,7 +29,11 @@ func (a *applier) transfer(ctx context.Context, jobs []*job) error {
 	a.phase("transfer")
 	a.announce(jobs)
 	t := &transfers{applier: a, fresh: map[mailbox.Name]map[mailbox.Digest][]mailbox.Pair{}}
+	t.await(jobs)
 	if err := t.run(ctx, jobs, t.downloads); err != nil {
+		return err
+	}
+	if err := t.link(ctx, jobs); err != nil {
 		return err
 	}
 	return t.run(ctx, jobs, t.uploads)
@@ -56,8 +60,9 @@ func (a *applier) announce(jobs []*job) {
 
 type transfers struct {
 	*applier
-	mu    sync.Mutex
-	fresh map[mailbox.Name]map[mailbox.Digest][]mailbox.Pair // what was downloaded where uploads wait
+	mu     sync.Mutex
+	fresh  map[mailbox.Name]map[mailbox.Digest][]mailbox.Pair // what was downloaded where uploads wait
+	landed map[string]*landing                                // what was downloaded that other mailboxes wait for, by its account-wide id
 }
 
 // A load is one batch of one mailbox.
@@ -258,7 +263,7 @@ func (c *carrier) downloaded(s mailbox.Stored) mailbox.Pair {
 	}
 	return mailbox.Pair{
 		Far: s.Source, Near: s.ID, Flags: arrival.Flags, Size: size, InternalDate: unix(arrival.Date),
-		Digest: s.Content.Digest, Hint: s.Content.Hint(),
+		Digest: s.Content.Digest, Hint: s.Content.Hint(), AccountID: arrival.AccountID,
 	}
 }
 
@@ -268,18 +273,24 @@ func (c *carrier) postponed(arrival Arrival) mailbox.Pair {
 	if reason == nil {
 		reason = errNotDelivered
 	}
-	c.transfers.problem(&mailbox.MessageError{Mailbox: c.job.name, ID: arrival.ID, Err: fmt.Errorf("download: %w", reason)})
-	return mailbox.Pair{
-		Far: arrival.ID, Flags: arrival.Flags, Size: arrival.Size, InternalDate: unix(arrival.Date),
-		Hint: arrival.Hint, Parked: mailbox.Pending,
+	reason = fmt.Errorf("download: %w", reason)
+	c.transfers.problem(&mailbox.MessageError{Mailbox: c.job.name, ID: arrival.ID, Err: reason})
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if landing := c.landed[arrival.AccountID]; landing != nil {
+		landing.err = reason
 	}
+	return pendingPair(arrival)
 }
 
-// remember keeps what was downloaded into a mailbox that also has messages to upload.
+// remember keeps what was downloaded into a mailbox that also has messages to upload, and what others wait for.
 func (t *transfers) remember(j *job, pair mailbox.Pair) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if same := t.fresh[j.name]; same != nil {
 		same[pair.Digest] = append(same[pair.Digest], pair)
+	}
+	if landing := t.landed[pair.AccountID]; landing != nil {
+		landing.Located = mailbox.Located{Mailbox: j.name, Pair: pair}
 	}
 }

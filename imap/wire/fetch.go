@@ -20,7 +20,10 @@ type Fetch struct {
 	Size         int64     // RFC822.SIZE; -1 if it was not said
 	ModSeq       uint64    // 0 if it was not said
 	EmailID      string
-	NilBody      bool // a body was asked for, and the server said NIL
+	GmailID      string // X-GM-MSGID: 64 bits in decimal
+	HasLabels    bool
+	Labels       []string // X-GM-LABELS as they came, without quotes: system ones begin with a backslash
+	NilBody      bool     // a body was asked for, and the server said NIL
 }
 
 // A BodyFunc takes a section of a message while it comes. m is what was said so far: the UID may still be missing. What
@@ -32,7 +35,7 @@ var errBody = errors.New("body")
 
 // Fetch returns a FETCH response and hands every body section to body, which may be nil.
 //
-// Source: RFC 9051, section 7.5.2; RFC 7162, section 3.1.5; RFC 8474, section 5.
+// Source: RFC 9051, section 7.5.2; RFC 7162, section 3.1.5; RFC 8474, section 5; Gmail's X-GM-EXT-1.
 func (r *Response) Fetch(body BodyFunc) (*Fetch, error) {
 	m := &Fetch{Seq: r.Num, Size: -1}
 	r.p.space()
@@ -68,10 +71,32 @@ func (m *Fetch) item(p *parser, body BodyFunc) error {
 		return m.body(p, section, body)
 	case "MODSEQ", "EMAILID":
 		return m.parenthesised(p, key)
-	case "INTERNALDATE", "RFC822.SIZE":
+	case "INTERNALDATE", "RFC822.SIZE", "X-GM-MSGID":
 		return m.scalar(p, key)
+	case "X-GM-LABELS":
+		return m.labels(p)
 	}
 	return p.skip()
+}
+
+// labels takes a list of names in any form. One that is called NIL comes as the atom NIL.
+func (m *Fetch) labels(p *parser) error {
+	p.space()
+	if !p.accept('(') {
+		return p.skip()
+	}
+	m.HasLabels, m.Labels = true, nil
+	for {
+		p.space()
+		if p.accept(')') {
+			return nil
+		}
+		name, _, err := p.text()
+		if err != nil {
+			return err
+		}
+		m.Labels = append(m.Labels, string(name))
+	}
 }
 
 func (m *Fetch) uid(p *parser) error {
@@ -125,6 +150,8 @@ func upper(p []byte) string {
 		return "INTERNALDATE"
 	case "RFC822.SIZE":
 		return "RFC822.SIZE"
+	case "X-GM-MSGID":
+		return "X-GM-MSGID"
 	}
 	return strings.ToUpper(string(p))
 }
@@ -160,11 +187,19 @@ func (m *Fetch) scalar(p *parser, key string) error {
 	if err != nil {
 		return err
 	}
-	if key == "RFC822.SIZE" {
+	switch key {
+	case "RFC822.SIZE":
 		if n, err := strconv.ParseInt(value, 10, 64); err == nil && n >= 0 {
 			m.Size = n
 		}
-	} else if date, err := time.Parse(internalDate, value); err == nil {
+		return nil
+	case "X-GM-MSGID":
+		if n, err := strconv.ParseUint(value, 10, 64); err == nil && n > 0 {
+			m.GmailID = strconv.FormatUint(n, 10)
+		}
+		return nil
+	}
+	if date, err := time.Parse(internalDate, value); err == nil {
 		m.InternalDate = date
 	}
 	return nil

@@ -27,6 +27,14 @@ func TestFetch(t *testing.T) {
 		{`* 3 FETCH (INTERNALDATE " 1-Feb-2024 03:04:05 +0100" RFC822.SIZE 44)`, "3 date=2024-02-01T02:04:05Z size=44"},
 		{`* 3 FETCH (INTERNALDATE "00-Jan-0000 00:00:00 +0000" UID 7)`, "3 uid=7"},
 		{"* 3 FETCH (UID 7 MODSEQ (12) EMAILID (abc))", "3 uid=7 modseq=12 email=abc"},
+		{
+			`* 3 FETCH (X-GM-THRID 7 X-GM-MSGID 1592225494819146101 X-GM-LABELS ("\\Inbox" Work "To do" NIL nil +x 007 "a\"b" [x] \Sent) UID 7)`,
+			`3 uid=7 gmail=1592225494819146101 labels=\Inbox|Work|To do|NIL|nil|+x|007|a"b|[x]|\Sent`,
+		},
+		{"* 3 FETCH (X-GM-LABELS ({3}\r\na b) X-GM-MSGID 18446744073709551615 UID 7)", "3 uid=7 gmail=18446744073709551615 labels=a b"},
+		{"* 3 FETCH (X-GM-LABELS () X-GM-MSGID 0 UID 7)", "3 uid=7 labels="},
+		{"* 3 FETCH (X-GM-LABELS NIL X-GM-MSGID 18446744073709551616 UID 7)", "3 uid=7"},
+		{"* 3 FETCH (UID 7 X-GM-MSGID -1 X-GM-LABELS (a b", "3 uid=7 labels=a|b error"},
 		{"* 3 FETCH (UID 7 MODSEQ (-1) EMAILID NIL)", "3 uid=7"},
 		{"* 3 FETCH (UID 7 BODY[] NIL)", "3 uid=7 nil"},
 		{`* 3 FETCH (UID 7 BODY[] "a\"b")`, `3 []@7=a"b uid=7`},
@@ -80,6 +88,8 @@ func describe(m *Fetch) string {
 	say(m.Size >= 0, "size=%d", m.Size)
 	say(m.ModSeq != 0, "modseq=%d", m.ModSeq)
 	say(m.EmailID != "", "email=%s", m.EmailID)
+	say(m.GmailID != "", "gmail=%s", m.GmailID)
+	say(m.HasLabels, "labels=%s", strings.Join(m.Labels, "|"))
 	say(m.NilBody, "nil")
 	return b.String()
 }

@@ -1,0 +1,69 @@
+package syncer
+
+import (
+	"context"
+
+	"mailtwin/mailbox"
+)
+
+// A landing is what became of a download that other mailboxes wait for.
+type landing struct {
+	mailbox.Located       // the Near ID is empty if it did not come
+	err             error // why it did not
+}
+
+// await notes which messages are downloaded into one mailbox and belong into others, too.
+func (t *transfers) await(jobs []*job) {
+	t.landed = map[string]*landing{}
+	for _, j := range jobs {
+		for _, a := range j.steps.Link {
+			t.landed[a.AccountID] = &landing{err: errNotDelivered}
+		}
+	}
+}
+
+// link copies on the near side what the far side shows in several mailboxes and what was downloaded into one of them.
+// Where a copy is not possible, it is downloaded once more.
+func (t *transfers) link(ctx context.Context, jobs []*job) error {
+	for _, j := range jobs {
+		j.steps.Download = nil // which is done
+	}
+	if err := t.every(ctx, jobs, t.linkInto); err != nil {
+		return err
+	}
+	return t.run(ctx, jobs, t.downloads)
+}
+
+func (t *transfers) linkInto(ctx context.Context, j *job) error {
+	if len(j.steps.Link) == 0 {
+		return nil
+	}
+	j.steps.Relocate = nil // which is done, too
+	left := mailbox.Update{Mailbox: j.name}
+	for _, a := range j.steps.Link {
+		source := t.landed[a.AccountID]
+		if source.Near == "" {
+			t.problem(&mailbox.MessageError{Mailbox: j.name, ID: a.ID, Err: source.err})
+			left.Put = append(left.Put, pendingPair(a))
+			continue
+		}
+		a.Hint = source.Hint
+		a.Evidence = &Evidence{Content: mailbox.Content{Digest: source.Digest, Size: source.Size}}
+		j.steps.Relocate = append(j.steps.Relocate, Relocation{
+			Side: Near, From: mailbox.Place{Mailbox: source.Mailbox, ID: source.Near}, Arrival: a, Have: source.Flags, Want: a.Flags,
+		})
+	}
+	if len(left.Put) > 0 {
+		if err := t.ledger.Commit(ctx, left); err != nil {
+			return err
+		}
+	}
+	return t.relocateInto(ctx, j, false)
+}
+
+// pendingPair is the record of a message that is still to be downloaded.
+func pendingPair(a Arrival) mailbox.Pair {
+	return mailbox.Pair{
+		Far: a.ID, Flags: a.Flags, Size: a.Size, InternalDate: unix(a.Date), Hint: a.Hint, AccountID: a.AccountID, Parked: mailbox.Pending,
+	}
+}
