@@ -17,7 +17,25 @@ import (
 //
 // Source: RFC 5819; RFC 9051, section 6.3.9.
 func (a *Account) Mailboxes(ctx context.Context) ([]mailbox.Info, error) {
-	var infos []mailbox.Info
+	listed, err := a.List(ctx)
+	infos := make([]mailbox.Info, len(listed))
+	for i, l := range listed {
+		infos[i] = l.Info
+	}
+	return infos, err
+}
+
+// A Listed is a mailbox and the numbers that STATUS gave; 0 if it did not.
+type Listed struct {
+	mailbox.Info
+	Validity, Next uint32
+	Count          uint32 // messages in it
+	Highest        uint64 // HIGHESTMODSEQ
+}
+
+// List is Mailboxes with numbers.
+func (a *Account) List(ctx context.Context) ([]Listed, error) {
+	var infos []Listed
 	err := a.repeat(ctx, "", func(s *session) error {
 		l := &listing{session: s, byWire: map[string]int{}}
 		if err := l.collect(ctx); err != nil {
@@ -133,12 +151,12 @@ func isNoSelect(entry wire.List) bool {
 	return hasAttr(entry, `\Noselect`) || hasAttr(entry, `\NonExistent`)
 }
 
-func (l *listing) infos() []mailbox.Info {
+func (l *listing) infos() []Listed {
 	a := l.session.account
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.learnDelimiter(l.lists)
-	infos := make([]mailbox.Info, 0, len(l.lists))
+	infos := make([]Listed, 0, len(l.lists))
 	met := map[mailbox.Name]bool{}
 	for _, entry := range l.lists {
 		name, err := a.nameOf(entry)
@@ -156,8 +174,8 @@ func (l *listing) infos() []mailbox.Info {
 }
 
 // info is the entry of one mailbox. a.mu is held.
-func (l *listing) info(name mailbox.Name, entry wire.List) mailbox.Info {
-	info := mailbox.Info{Name: name, Messages: -1, NoSelect: isNoSelect(entry), Role: roleOf(entry)}
+func (l *listing) info(name mailbox.Name, entry wire.List) Listed {
+	info := Listed{Info: mailbox.Info{Name: name, Messages: -1, NoSelect: isNoSelect(entry), Role: roleOf(entry)}}
 	if raw := rawName(entry); raw != string(name) && name != mailbox.Inbox {
 		info.Raw = raw
 	}
@@ -169,26 +187,38 @@ func (l *listing) info(name mailbox.Name, entry wire.List) mailbox.Info {
 			}
 		}
 	}
-	if data.Messages != nil {
-		info.Messages = int64(*data.Messages)
+	info.number(data)
+	a := l.session.account
+	if info.Validity != 0 && a.validity[name] == 0 { // what a scan learnt its UIDs under stays
+		a.learn(name, info.Validity, 0)
 	}
-	if data.UIDValidity != nil && *data.UIDValidity != 0 {
-		a := l.session.account
-		if a.validity[name] == 0 { // what a scan learnt its UIDs under stays
-			a.learn(name, *data.UIDValidity, 0)
-		}
-		if data.UIDNext != nil && *data.UIDNext > 0 && a.validity[name] == *data.UIDValidity {
-			a.give(name, *data.UIDNext-1)
-		}
-		info.Identity = fmt.Sprintf("v%d", *data.UIDValidity)
-	}
-	if data.MailboxID != "" {
-		info.Identity = "id" + data.MailboxID
-	}
-	if data.Messages != nil && data.UIDNext != nil && data.UIDValidity != nil && data.HighestModSeq != nil {
-		info.Mark = mark(name, *data.UIDValidity, *data.UIDNext, *data.Messages, *data.HighestModSeq)
+	if info.Validity != 0 && info.Next > 0 && a.validity[name] == info.Validity {
+		a.give(name, info.Next-1)
 	}
 	return info
+}
+
+// number takes over what STATUS says.
+func (l *Listed) number(data wire.StatusData) {
+	if data.Messages != nil {
+		l.Messages, l.Count = int64(*data.Messages), *data.Messages
+	}
+	if data.UIDNext != nil {
+		l.Next = *data.UIDNext
+	}
+	if data.HighestModSeq != nil {
+		l.Highest = *data.HighestModSeq
+	}
+	if data.UIDValidity != nil && *data.UIDValidity != 0 {
+		l.Validity = *data.UIDValidity
+		l.Identity = fmt.Sprintf("v%d", l.Validity)
+	}
+	if data.MailboxID != "" {
+		l.Identity = "id" + data.MailboxID
+	}
+	if data.Messages != nil {
+		l.Mark = mark(l.Name, l.Validity, l.Next, l.Count, l.Highest)
+	}
 }
 
 // mark is what must be equal for a mailbox to be unchanged. Without a usable MODSEQ, nothing says that it is.

@@ -45,9 +45,24 @@ func (m memo) cursor() mailbox.Cursor {
 //
 // Source: RFC 7162, section 3.1.4; RFC 4731.
 func (a *Account) Scan(ctx context.Context, req mailbox.ScanRequest) (*mailbox.Scan, error) {
+	return a.ScanWith(ctx, req, nil)
+}
+
+// An Aid is what is known beforehand of a mailbox, because the server tells of all messages of the account in one place.
+type Aid struct {
+	// Find returns what is known of a message by its account-wide ID. Of new messages that it knows nothing else is asked.
+	Find func(accountID string) (mailbox.Message, bool)
+	// Changed are known messages with the flags that they carry now. The server is not asked for changes.
+	Changed []mailbox.Message
+	// Mark makes the mark of the cursor.
+	Mark func(validity, next, count uint32) string
+}
+
+// ScanWith is Scan with what is known already; a nil aid knows nothing.
+func (a *Account) ScanWith(ctx context.Context, req mailbox.ScanRequest, aid *Aid) (*mailbox.Scan, error) {
 	var scan *mailbox.Scan
 	err := a.repeat(ctx, req.Name, func(s *session) error {
-		v := &survey{session: s, req: req, old: readMemo(req.Since)}
+		v := &survey{session: s, req: req, old: readMemo(req.Since), aid: aid}
 		err := v.run(ctx)
 		scan = v.scan
 		return err
@@ -63,6 +78,7 @@ type survey struct {
 	session *session
 	req     mailbox.ScanRequest
 	old     memo
+	aid     *Aid
 	data    *goimap.SelectData
 	seen    sightings
 	full    bool // everything was asked for
@@ -83,6 +99,7 @@ func (v *survey) run(ctx context.Context) error {
 			return err
 		}
 	}
+	v.fill()
 	v.remember()
 	v.scan = &mailbox.Scan{
 		Full: v.full, Reset: v.isReset(), Settled: true, Holds: holds(v.data), Unread: map[mailbox.ID]error{},
@@ -122,7 +139,8 @@ func (v *survey) isNew(uid uint32) bool {
 func (v *survey) quick(ctx context.Context) (ok bool, err error) {
 	s := v.session
 	fresh := period(v.req.Name, time.Unix(v.old.Full, 0)) == period(v.req.Name, time.Now())
-	if !s.condstore() || v.old.Validity == 0 || v.old.Next == 0 || v.old.Highest == 0 || len(v.old.Witnesses) == 0 || !fresh {
+	counted := v.aid != nil || s.condstore() && v.old.Highest != 0 && len(v.old.Witnesses) > 0
+	if !counted || v.old.Validity == 0 || v.old.Next == 0 || !fresh {
 		v.data, err = s.open(ctx, v.req.Name, false)
 		return false, err
 	}
@@ -134,7 +152,7 @@ func (v *survey) quick(ctx context.Context) (ok bool, err error) {
 	if v.data, err = wait(ctx); err != nil || execErr != nil {
 		return false, errors.Join(err, execErr)
 	}
-	if v.isReset() || v.data.HighestModSeq < v.old.Highest || v.data.HighestModSeq == 0 || !v.heard() {
+	if v.isReset() || v.aid == nil && (v.data.HighestModSeq < v.old.Highest || v.data.HighestModSeq == 0 || !v.heard()) {
 		return false, nil
 	}
 	for i, answer := range status {
@@ -148,7 +166,10 @@ func (v *survey) quick(ctx context.Context) (ok bool, err error) {
 }
 
 func (v *survey) questions() []*wire.Command {
-	cmds := []*wire.Command{wire.Cmd("UID FETCH").Raw(fmt.Sprintf("%d:* %s", v.old.Next, v.metaItems()))}
+	cmds := []*wire.Command{wire.Cmd("UID FETCH").Raw(fmt.Sprintf("%d:* %s", v.old.Next, v.firstItems()))}
+	if v.aid != nil {
+		return cmds
+	}
 	if v.old.Next > 1 {
 		cmds = append(cmds, wire.Cmd("UID FETCH").Raw(fmt.Sprintf("1:%d (UID FLAGS) (CHANGEDSINCE %d)", v.old.Next-1, v.old.Highest)))
 	}
@@ -159,7 +180,35 @@ func (v *survey) questions() []*wire.Command {
 	return append(cmds, wire.Cmd("UID FETCH").Set(wire.UIDSetOf(witnesses...)).Raw("(UID FLAGS MODSEQ)"))
 }
 
-// metaItems is what is asked of a message that is new.
+// firstItems is what is asked of a message that is new and may be known elsewhere.
+func (v *survey) firstItems() string {
+	if v.aid != nil && v.session.idItem() != "" {
+		return "(UID " + v.session.idItem() + ")"
+	}
+	return v.metaItems()
+}
+
+// fill takes over what is known of messages that only told their account-wide ID.
+func (v *survey) fill() {
+	if v.aid == nil {
+		return
+	}
+	for i := range v.seen.list {
+		e := &v.seen.list[i]
+		if e.accountID == "" || e.hasMeta && e.hasFlags {
+			continue
+		}
+		if m, ok := v.aid.Find(e.accountID); ok {
+			e.hasMeta, e.size, e.messageID = true, m.Size, m.Content.MessageID
+			e.hasDate, e.date = !m.InternalDate.IsZero(), m.InternalDate.Unix()
+			if !e.hasFlags {
+				e.hasFlags, e.flags = true, m.Flags
+			}
+		}
+	}
+}
+
+// metaItems is all that is asked of a message that is new.
 func (v *survey) metaItems() string {
 	items := "UID FLAGS INTERNALDATE RFC822.SIZE"
 	if v.session.condstore() {
@@ -180,7 +229,7 @@ func (v *survey) listAll(ctx context.Context) error {
 	if v.data.NumMessages == 0 {
 		return nil
 	}
-	items := v.metaItems()
+	items := v.firstItems()
 	if v.knownCount() > 0 {
 		items = "(UID FLAGS)"
 		if v.session.condstore() {
@@ -217,6 +266,13 @@ func (v *survey) conclude() {
 			v.scan.Present = append(v.scan.Present, e.message(v.scan.Generation))
 		}
 	}
+	if v.aid != nil {
+		for _, m := range v.aid.Changed {
+			if e := v.seen.of(uidOf(m.ID)); v.known(uidOf(m.ID)) && (e == nil || !e.hasFlags) {
+				v.scan.Present = append(v.scan.Present, m)
+			}
+		}
+	}
 	v.scan.Cursor = v.cursor()
 }
 
@@ -232,6 +288,9 @@ func (v *survey) cursor() mailbox.Cursor {
 	c := m.cursor()
 	if v.scan.Settled && len(v.scan.Unread) == 0 {
 		c.Mark = mark(v.req.Name, m.Validity, m.Next, v.data.NumMessages, m.Highest)
+		if v.aid != nil {
+			c.Mark = v.aid.Mark(m.Validity, m.Next, v.data.NumMessages)
+		}
 	}
 	return c
 }

@@ -28,6 +28,9 @@ func (r *run) apply(ctx context.Context, v *view, jobs []*job) error {
 	if err := a.transfer(ctx, jobs); err != nil {
 		return err
 	}
+	if err := a.decide(ctx, jobs); err != nil {
+		return err
+	}
 	if err := a.every(ctx, jobs, a.remove); err != nil {
 		return err
 	}
@@ -41,6 +44,9 @@ type applier struct {
 	*run
 	view *view
 	jobs map[mailbox.Name]*job
+
+	fates  map[mailbox.Place]fate // of far messages that are to be removed, if one can be in several mailboxes
+	losers []mailbox.Name         // mailboxes in which some are to be removed
 }
 
 // every does one phase for all mailboxes. What concerns one mailbox alone does not end the run.
@@ -273,8 +279,12 @@ func (a *applier) finish(ctx context.Context, jobs []*job) error {
 	if err := a.introduce(ctx, jobs); err != nil {
 		return err
 	}
+	a.report.Settled = a.doubt == [2]bool{}
 	var updates []mailbox.Update
 	for _, j := range jobs {
+		if j.dirty != [2]bool{} || j.failed != [2]bool{} {
+			a.report.Settled = false
+		}
 		if j.forgotten || j.failed[Far] || j.failed[Near] {
 			continue
 		}

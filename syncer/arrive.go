@@ -28,6 +28,8 @@ func (p *planner) arrivals(s *Steps, d Delta, policy Policy) {
 	}
 	for _, a := range nears {
 		switch {
+		case policy.Once && p.paired(s, a):
+			s.Extra = append(s.Extra, a)
 		case p.moved(s, Near, a):
 		case p.unparked(s, a):
 		case p.copied(s, Near, a):
@@ -99,7 +101,7 @@ func (p *planner) moved(s *Steps, side Side, a Arrival) bool {
 	want := mailbox.Merge(c.Pair.Flags, a.Flags, c.Flags[other])
 	s.Relocate = append(s.Relocate, Relocation{
 		Side: other, From: mailbox.Place{Mailbox: v.mailbox, ID: idOn(other, c.Pair)}, Pair: &c.Pair,
-		Arrival: a, Have: c.Flags[other], Want: want,
+		Arrival: a, Have: c.Flags[other], Want: want, AccountID: c.Pair.AccountID,
 	})
 	return true
 }
@@ -157,6 +159,15 @@ func (p *planner) unparked(s *Steps, a Arrival) bool {
 	return false
 }
 
+// paired tells whether both sides have the message in this very mailbox.
+func (p *planner) paired(s *Steps, a Arrival) bool {
+	return slices.ContainsFunc(a.held(), func(held mailbox.Located) bool {
+		return held.Mailbox == s.Mailbox && held.Far != "" && held.Near != "" &&
+			p.gone[placed{Far, mailbox.Place{Mailbox: held.Mailbox, ID: held.Far}}] == nil &&
+			p.gone[placed{Near, mailbox.Place{Mailbox: held.Mailbox, ID: held.Near}}] == nil
+	})
+}
+
 // copied finds the content in another place of the other side, which then copies it.
 func (p *planner) copied(s *Steps, side Side, a Arrival) bool {
 	other := side.Other()
@@ -166,7 +177,9 @@ func (p *planner) copied(s *Steps, side Side, a Arrival) bool {
 		if place.ID == "" || p.gone[placed{other, place}] != nil || (side == Near && marked(have, a.Flags)) {
 			continue
 		}
-		s.Relocate = append(s.Relocate, Relocation{Side: other, From: place, Arrival: a, Have: have, Want: a.Flags})
+		s.Relocate = append(s.Relocate, Relocation{
+			Side: other, From: place, Arrival: a, Have: have, Want: a.Flags, AccountID: held.AccountID,
+		})
 		return true
 	}
 	if side == Far && !a.digest().IsZero() && p.near[a.digest()] != nil {

@@ -525,7 +525,7 @@ func (n *notebook) ByHint(_ context.Context, hint mailbox.Hint) iter.Seq2[mailbo
 	var list []mailbox.Located
 	for name, pairs := range n.pairs {
 		for _, p := range pairs {
-			if p.Hint == hint {
+			if slices.Contains(p.Hints(), hint) {
 				list = append(list, mailbox.Located{Mailbox: name, Pair: p})
 			}
 		}

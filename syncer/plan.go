@@ -18,7 +18,8 @@ type Steps struct {
 	Again    []Arrival   // uploaded into another mailbox in this very plan, to be copied from there on the far side in the next pass
 	Remove   [2][]Change // by the Side that loses the message
 	Forget   []mailbox.Pair
-	Waits    [2]bool // by Side: it lost messages that turned up elsewhere, where they wait
+	Extra    []Arrival // near messages that the far side has in this mailbox already, and can have only once
+	Waits    [2]bool   // by Side: it lost messages that turned up elsewhere, where they wait
 }
 
 // An Agreement makes two messages carry the same flags and records them as one pair.
@@ -38,7 +39,9 @@ type Relocation struct {
 	Arrival Arrival       // the message on the other side that asks for it
 	Have    mailbox.Flags // what the message carries where it lies
 	Want    mailbox.Flags // what both sides shall carry
-	Unsure  bool          // Have is what it might carry at most
+	// AccountID is that of the message where it lies, if that is on the far side.
+	AccountID string
+	Unsure    bool // Have is what it might carry at most
 }
 
 // Policy is what a plan may do.
@@ -47,6 +50,8 @@ type Policy struct {
 	NoRemoval [2]bool
 	// Spared, by the Side that would lose messages, names mailboxes in which removals are held back.
 	Spared [2]map[mailbox.Name]bool
+	// Once means that the far side can have a message only once in a mailbox.
+	Once bool
 	// Again means that another pass follows.
 	Again bool
 	// Trash is the far mailbox that removed messages are moved to.

@@ -198,6 +198,9 @@ func (m Relocation) agreement(key route, id mailbox.ID, kept bool) Agreement {
 	}
 	pair := newPair(far, near)
 	pair.Flags = m.Want
+	if pair.AccountID == "" {
+		pair.AccountID = m.AccountID
+	}
 	g := Agreement{Pair: pair, Keep: kept}
 	g.Flags[key.side] = flagChange(id, m.Have, m.Want)
 	if m.Unsure {

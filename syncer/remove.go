@@ -16,6 +16,9 @@ func (a *applier) remove(ctx context.Context, j *job) error {
 			return err
 		}
 	}
+	if err := a.removeExtra(ctx, j); err != nil {
+		return err
+	}
 	slices.SortStableFunc(j.steps.Remove[Far], func(x, y Change) int { return x.rank() - y.rank() })
 	for part := range chunks(j.steps.Remove[Far]) {
 		if err := a.removeFar(ctx, j, part); err != nil {
@@ -73,6 +76,9 @@ func (a *applier) removeFar(ctx context.Context, j *job, part []Change) error {
 		}
 		a.count(j.name, func(c *Counts) { c.Kept += len(all) })
 		return a.keepAll(ctx, j, part, all)
+	}
+	if far, ok := a.side[Far].(Labeler); ok && !part[0].Moved {
+		return a.removeShared(ctx, j, far, part)
 	}
 	a.touch(j.name)
 	mover, canMove := a.side[Far].(Mover)

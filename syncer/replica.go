@@ -81,5 +81,19 @@ type Mover interface {
 	Move(ctx context.Context, from mailbox.Name, messages []mailbox.Doomed, to mailbox.Name) (arrived map[mailbox.ID]mailbox.ID, kept []mailbox.ID, err error)
 }
 
+// A Labeler is a Replica on which one message can be in several mailboxes at once, and only once in each, as on Gmail. A
+// message has the same account-wide ID in all of them.
+type Labeler interface {
+	// Whole is the mailbox that has every message, wherever else it is; empty if there is none. A message cannot be
+	// taken out of it alone.
+	Whole() mailbox.Name
+	// Unlabel takes messages out of one mailbox and leaves them in the others. gone are those that are no longer there.
+	Unlabel(ctx context.Context, name mailbox.Name, messages []mailbox.Doomed) (gone []mailbox.ID, err error)
+	// Elsewhere tells which messages of a mailbox are in further mailboxes than it, Whole and those named.
+	Elsewhere(ctx context.Context, name mailbox.Name, ids []mailbox.ID, but []mailbox.Name) (map[mailbox.ID]bool, error)
+	// Discard removes messages for good, from all mailboxes. gone are those that are no longer there.
+	Discard(ctx context.Context, name mailbox.Name, messages []mailbox.Doomed, trash mailbox.Name) (gone []mailbox.ID, err error)
+}
+
 // A Pool is a Replica that says how many calls are worth making at once.
 type Pool interface{ Parallel() int }

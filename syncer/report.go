@@ -10,6 +10,7 @@ import (
 type Report struct {
 	Mailboxes []*Counts // those in which something happened, INBOX first
 	Problems  []error   // what was left behind, with its reason: *mailbox.MessageError, *mailbox.MailboxError
+	Settled   bool      // nothing was left undone in the mailboxes that the run was about, so that it need not be looked for again
 	Looked    int       // how many mailboxes the run was about
 	// Waiting is what former runs left behind and what it was not yet time to try again.
 	Waiting []mailbox.Trouble
@@ -29,6 +30,7 @@ type Counts struct {
 	Moved          [2]int // by Side, within that side, into this mailbox
 	Flagged        [2]int // by Side, whose flags were changed there
 	Removed        [2]int // by Side
+	Unlabelled     int    // of those removed on the far side, how many are still in other mailboxes there
 	Trashed        int    // of those removed on the far side, how many lie in its Trash now
 	Kept           int    // removed on the near side, and kept on the far side, because DeleteRemote says so
 	Marked         int    // marked \Deleted on the far side, because the server cannot remove them alone
@@ -68,6 +70,7 @@ func (r *Report) Total() Counts {
 		t.Uploaded += c.Uploaded
 		t.UploadedSize += c.UploadedSize
 		t.Adopted += c.Adopted
+		t.Unlabelled += c.Unlabelled
 		t.Trashed += c.Trashed
 		t.Kept += c.Kept
 		t.Marked += c.Marked
@@ -87,7 +90,7 @@ func (r *Report) Idle() bool {
 }
 
 // plan counts what the jobs' steps would do.
-func (r *Report) plan(jobs []*job, trash mailbox.Name, removal Removal) {
+func (r *Report) plan(a *applier, jobs []*job) {
 	for _, j := range jobs {
 		if j.failed[Far] || j.failed[Near] {
 			continue
@@ -95,11 +98,14 @@ func (r *Report) plan(jobs []*job, trash mailbox.Name, removal Removal) {
 		c := j.planned()
 		c.Mailbox = j.name
 		switch {
-		case removal == Never:
+		case a.opts.DeleteRemote == Never:
 			c.Kept = removals(j.steps.Remove[Far])
 			c.Removed[Far] -= c.Kept
-		case removal == Trash && j.name != trash:
-			c.Trashed = c.Removed[Far]
+		default:
+			c.fated(a.fates, j)
+		}
+		if a.opts.DeleteRemote == Trash && j.name != a.view.trash {
+			c.Trashed = c.Removed[Far] - c.Unlabelled
 		}
 		if !c.Idle() {
 			*r.mailbox(j.name) = c
@@ -107,9 +113,25 @@ func (r *Report) plan(jobs []*job, trash mailbox.Name, removal Removal) {
 	}
 }
 
+// fated counts removals on a far side where a message can be in several mailboxes.
+func (c *Counts) fated(fates map[mailbox.Place]fate, j *job) {
+	for _, change := range j.steps.Remove[Far] {
+		switch fates[mailbox.Place{Mailbox: j.name, ID: change.Pair.Far}] {
+		case goes:
+		case leaves:
+			c.Unlabelled++
+		case follows:
+			c.Removed[Far]--
+		case returns:
+			c.Removed[Far]--
+			c.Copied[Near]++
+		}
+	}
+}
+
 func (j *job) planned() Counts {
 	s := j.steps
-	c := Counts{Downloaded: len(s.Download), Uploaded: len(s.Upload), Copied: [2]int{Far: len(s.Again), Near: len(s.Link)}}
+	c := Counts{Removed: [2]int{Near: len(s.Extra)}, Downloaded: len(s.Download), Uploaded: len(s.Upload), Copied: [2]int{Far: len(s.Again), Near: len(s.Link)}}
 	for _, a := range s.Download {
 		c.DownloadedSize += a.Size
 	}
@@ -127,7 +149,7 @@ func (j *job) planned() Counts {
 		}
 	}
 	for _, side := range []Side{Far, Near} {
-		c.Removed[side] = len(s.Remove[side])
+		c.Removed[side] += len(s.Remove[side])
 		c.Created[side] = j.creates(side)
 		c.Deleted[side] = j.deletes(side)
 	}

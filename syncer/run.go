@@ -157,7 +157,7 @@ func (r *run) once(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	r.report.Looked = len(v.names)
+	r.report.Looked, r.report.Settled = len(v.names), false
 	r.knowing = v.knows() || len(v.infos[Near]) > 0
 	jobs := r.jobs(ctx, v)
 	r.phase("scan")
@@ -194,7 +194,11 @@ func (r *run) once(ctx context.Context) error {
 		j.plan(&steps[i], policy)
 	}
 	if r.opts.DryRun {
-		r.report.plan(jobs, v.trash, r.opts.DeleteRemote)
+		a := &applier{run: r, view: v}
+		if err := a.decide(ctx, jobs); err != nil {
+			return err
+		}
+		r.report.plan(a, jobs)
 		return nil
 	}
 	return r.apply(ctx, v, jobs)
@@ -207,6 +211,7 @@ func (r *run) policy(v *view, jobs []*job) Policy {
 		Trash: v.trash, Again: r.pass < maxPasses, NoRemoval: [2]bool{Far: r.doubt[Near], Near: r.doubt[Far]},
 		Spared: [2]map[mailbox.Name]bool{{}, {}},
 	}
+	_, p.Once = r.side[Far].(Labeler)
 	for _, j := range jobs {
 		p.NoRemoval[Far] = p.NoRemoval[Far] || j.later || j.unread
 		for _, side := range []Side{Far, Near} {

@@ -92,7 +92,7 @@ func (c *carrier) uploaded(stored []mailbox.Stored, intents []mailbox.Intent) ma
 			update.Begin = append(update.Begin, intent)
 			continue
 		}
-		pair := newPair(Arrival{ID: s.ID, Size: arrival.Size, Date: arrival.Date}, arrival)
+		pair := newPair(Arrival{ID: s.ID, Size: arrival.Size, Date: arrival.Date, AccountID: s.Content.AccountID}, arrival)
 		pair.Flags = arrival.Flags
 		update.Put = append(update.Put, pair)
 		update.End = append(update.End, s.Source)

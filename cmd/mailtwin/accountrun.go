@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"mailtwin/imap"
+	"mailtwin/imap/gmail"
 	"mailtwin/imap/wire"
 	"mailtwin/mailbox"
 	"mailtwin/maildir"
@@ -109,11 +110,15 @@ func (r *accountRun) sync(ctx context.Context) (report *syncer.Report, err error
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, r.keepPrefix(options.Prefix, far), far.Close()) }()
-	return syncer.Run(ctx, farSide{far}, nearSide{near}, r.markedLedger(near), syncer.Options{
+	o := syncer.Options{
 		DryRun: r.o.dryRun, AllowDelete: r.o.allowDelete, Retry: r.o.retry, MaxDelete: r.account.most,
 		Mailboxes:    chosen(r.account.Mailboxes, r.o.mailboxes),
 		DeleteRemote: syncer.Removal(r.account.DeleteRemote), Events: r.teller,
-	})
+	}
+	if far.Has(gmail.Capability) {
+		return r.syncGmail(ctx, far, near, o)
+	}
+	return syncer.Run(ctx, farSide{far}, nearSide{near}, r.markedLedger(near), o)
 }
 
 // stage names a place in the scratch directory for what is not there yet and may not be made, because this is a dry

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"mailtwin/imap"
+	"mailtwin/imap/gmail"
 	"mailtwin/mailbox"
 	"mailtwin/maildir"
 	"mailtwin/state"
@@ -17,6 +18,13 @@ type farSide struct{ *imap.Account }
 // Append opens a batch.
 func (f farSide) Append(ctx context.Context, name mailbox.Name) (syncer.Batch, error) {
 	return f.Account.Append(ctx, name)
+}
+
+type gmailSide struct{ *gmail.Account }
+
+// Append opens a batch.
+func (g gmailSide) Append(ctx context.Context, name mailbox.Name) (syncer.Batch, error) {
+	return g.Account.Append(ctx, name)
 }
 
 type nearSide struct{ *maildir.Tree }
@@ -35,6 +43,10 @@ var (
 	_ syncer.Replica = farSide{}
 	_ syncer.Mover   = farSide{}
 	_ syncer.Pool    = farSide{}
+	_ syncer.Replica = gmailSide{}
+	_ syncer.Mover   = gmailSide{}
+	_ syncer.Pool    = gmailSide{}
+	_ syncer.Labeler = gmailSide{}
 	_ syncer.Replica = nearSide{}
 	_ syncer.Mover   = nearSide{}
 	_ syncer.Ledger  = (*state.DB)(nil)

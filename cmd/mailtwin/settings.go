@@ -280,5 +280,5 @@ func (r *accountRun) narrowed(twins []mailbox.Twin) error {
 	if err != nil {
 		return err
 	}
-	return r.ledger.PutSettings(map[string]string{settingMailboxes: string(text)})
+	return r.ledger.PutSettings(map[string]string{settingMailboxes: string(text), settingGmail: ""})
 }

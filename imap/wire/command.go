@@ -51,6 +51,25 @@ func (c *Command) String(s string) *Command {
 	return c.raw(`"` + quoter.Replace(s) + `"`)
 }
 
+// Labels adds a list of Gmail's labels: those of the system, which begin with a backslash, as words, others as strings.
+//
+// Source: Gmail's X-GM-EXT-1.
+func (c *Command) Labels(labels ...string) *Command {
+	words := make([]string, len(labels))
+	for i, label := range labels {
+		inner := Cmd("")
+		if name, system := strings.CutPrefix(label, `\`); system {
+			inner.Atom(name)
+			words[i] = label
+		} else {
+			inner.String(label)
+			words[i] = strings.TrimPrefix(inner.text.String(), " ")
+		}
+		c.err = errors.Join(c.err, inner.err)
+	}
+	return c.raw("(" + strings.Join(words, " ") + ")")
+}
+
 var quoter = strings.NewReplacer(`\`, `\\`, `"`, `\"`)
 
 // Mailbox adds a mailbox name as it goes over the wire: modified UTF-7, quoted.

@@ -160,3 +160,25 @@ func TestNamespace(t *testing.T) {
 		}
 	}
 }
+
+func TestLabels(t *testing.T) {
+	for _, tt := range []struct {
+		labels []string
+		want   string
+	}{
+		{[]string{"Work", "To do", `\Inbox`, `a"b\c`, "NIL"}, `X ("Work" "To do" \Inbox "a\"b\\c" "NIL")`},
+		{nil, "X ()"},
+		{[]string{"a\r\nb"}, "refused"},
+		{[]string{`\In box`}, "refused"},
+		{[]string{"a", `\`}, "refused"},
+		{[]string{"ü"}, "refused"},
+	} {
+		got, err := Cmd("X").Labels(tt.labels...).line()
+		if err != nil {
+			got = "refused"
+		}
+		if got != tt.want {
+			t.Errorf("%q is %s, %v, want %s", tt.labels, got, err, tt.want)
+		}
+	}
+}

@@ -1,0 +1,42 @@
+package main
+
+import (
+	"context"
+
+	"mailtwin/imap"
+	"mailtwin/imap/gmail"
+	"mailtwin/mailbox"
+	"mailtwin/maildir"
+	"mailtwin/syncer"
+)
+
+// settingGmail is how far the account is known, as gmail.Account.Position tells. It holds for the mailboxes that were
+// chosen then: with others it begins anew.
+const settingGmail = "gmail"
+
+// syncGmail syncs an account that is Gmail's.
+func (r *accountRun) syncGmail(ctx context.Context, far *imap.Account, near *maildir.Tree, o syncer.Options) (*syncer.Report, error) {
+	settings, err := r.ledger.Settings()
+	if err != nil {
+		return nil, err
+	}
+	account := gmail.New(far, gmail.Options{
+		Ledger: r.ledger, Since: settings[settingGmail], Report: r.teller.note,
+		Identify: r.known == 0 && !isEmpty(ctx, near),
+	})
+	if len(r.account.Mailboxes) == 0 {
+		wanted := o.Mailboxes
+		o.Mailboxes = func(name mailbox.Name) bool {
+			return wanted(name) && (len(r.o.mailboxes) > 0 || !account.Unasked(name))
+		}
+	}
+	report, err := syncer.Run(ctx, gmailSide{account}, nearSide{near}, r.markedLedger(near), o)
+	if err != nil || r.o.dryRun || !report.Settled || len(r.o.mailboxes) > 0 {
+		return report, err
+	}
+	position := account.Position()
+	if position == settings[settingGmail] {
+		return report, nil
+	}
+	return report, r.ledger.PutSettings(map[string]string{settingGmail: position})
+}

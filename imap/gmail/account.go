@@ -1,0 +1,207 @@
+// Package gmail is the side of a Gmail account. There a message is one thing that shows in several mailboxes, its labels:
+// with UIDs of its own in each, and the same flags in all. All Mail shows every message that is not in Spam or Trash, so
+// one look there tells what happened to the flags of the whole account, and each mailbox is asked for UIDs only.
+//
+// The package imports imap, never the reverse. Where All Mail is hidden from IMAP, or a server is none of Google's, imap
+// alone does it: right as well, but each mailbox is then asked for everything.
+package gmail
+
+import (
+	"context"
+	"fmt"
+	"iter"
+	"sync"
+
+	"mailtwin/imap"
+	"mailtwin/mailbox"
+)
+
+// A Ledger tells where the messages of the account are.
+type Ledger interface {
+	Mailboxes(ctx context.Context) ([]mailbox.Twin, error)
+	ByHint(ctx context.Context, hint mailbox.Hint) iter.Seq2[mailbox.Located, error]
+}
+
+// Options say what is known of an account.
+type Options struct {
+	Ledger Ledger
+	// Since is what Position returned after the last run that went to its end; empty asks for everything.
+	Since string
+	// Identify asks for the Message-IDs of all mail in the first look, for mail on the other side is to be recognised.
+	Identify bool
+	// Report is told what its owner should know.
+	Report func(string)
+}
+
+// Capability is what tells that a server is Gmail.
+const Capability = "X-GM-EXT-1"
+
+// An Account is a Gmail account. It may be used from several goroutines.
+type Account struct {
+	*imap.Account
+	options Options
+
+	mu      sync.Mutex
+	folders map[mailbox.Name]imap.Listed
+	all     mailbox.Name // empty if it is hidden
+	hidden  bool         // which was told
+	since   position     // up to where the ledger knows everything
+	asked   position     // up to where this run has asked
+	whole   bool         // this run has asked for everything
+	said    map[string]*saying
+	changed map[mailbox.Name]map[mailbox.ID]mailbox.Flags // of known messages
+	marks   map[mailbox.Name]uint64                       // the highest MODSEQ of what changed there in this run
+}
+
+// New makes a Gmail account of an IMAP account.
+func New(a *imap.Account, options Options) *Account {
+	g := &Account{
+		Account: a, options: options, said: map[string]*saying{},
+		changed: map[mailbox.Name]map[mailbox.ID]mailbox.Flags{}, marks: map[mailbox.Name]uint64{},
+	}
+	g.since = readPosition(options.Since)
+	g.asked = g.since
+	return g
+}
+
+// Whole returns the mailbox that has every message but those in Spam and Trash; empty if it cannot be seen.
+func (a *Account) Whole() mailbox.Name {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.all
+}
+
+// Unasked tells whether a mailbox is left out unless its owner asks for it: what is in Important and Starred is in All
+// Mail, and what is in Spam and Trash is of little use.
+func (a *Account) Unasked(name mailbox.Name) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	l, ok := a.folders[name]
+	if !ok {
+		return false
+	}
+	switch l.Role {
+	case roleSpam, roleTrash, roleImportant, roleStarred:
+		return true
+	}
+	all := a.folders[a.all]
+	return l.Role == "" && string(name) == parent(all.Name)+"Chats" && name != "Chats"
+}
+
+// parent is the name above a mailbox, with its slash.
+func parent(name mailbox.Name) string {
+	levels := name.Levels()
+	if len(levels) < 2 {
+		return ""
+	}
+	return string(mailbox.MakeName(levels[:len(levels)-1]...)) + "/"
+}
+
+// The special uses that matter here.
+const (
+	roleAll       mailbox.Role = "All"
+	roleSpam      mailbox.Role = "Junk"
+	roleTrash     mailbox.Role = mailbox.RoleTrash
+	roleDrafts    mailbox.Role = "Drafts"
+	roleStarred   mailbox.Role = "Flagged"
+	roleImportant mailbox.Role = "Important"
+)
+
+// Mailboxes lists all mailboxes. If anything happened to a message anywhere, All Mail is asked what, and the marks of
+// those mailboxes change that have the message.
+func (a *Account) Mailboxes(ctx context.Context) ([]mailbox.Info, error) {
+	listed, err := a.List(ctx)
+	if err != nil {
+		return nil, err
+	}
+	a.learn(listed)
+	if err := a.ask(ctx); err != nil {
+		return nil, fmt.Errorf("ask what changed: %w", err)
+	}
+	before, err := a.before(ctx)
+	if err != nil {
+		return nil, err
+	}
+	infos := make([]mailbox.Info, len(listed))
+	for i, l := range listed {
+		infos[i] = l.Info
+		if a.isView(l.Name) {
+			infos[i].Mark = a.mark(l.Name, l.Validity, l.Next, l.Count, before[l.Name])
+		}
+	}
+	return infos, nil
+}
+
+const hiddenNote = "All Mail is not shown over IMAP, so each mailbox is asked for everything, and a message that leaves its last " +
+	"mailbox is out of sight. It can be shown: Gmail's settings, Labels, Show in IMAP"
+
+func (a *Account) learn(listed []imap.Listed) {
+	a.mu.Lock()
+	a.folders, a.all = map[mailbox.Name]imap.Listed{}, ""
+	for _, l := range listed {
+		a.folders[l.Name] = l
+		if l.Role == roleAll && !l.NoSelect && l.Validity != 0 {
+			a.all = l.Name
+		}
+	}
+	tell := a.all == "" && !a.hidden
+	a.hidden = a.hidden || tell
+	a.mu.Unlock()
+	if tell {
+		a.options.Report(hiddenNote)
+	}
+}
+
+// isView tells whether a mailbox shows messages that All Mail has, too.
+func (a *Account) isView(name mailbox.Name) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	l, ok := a.folders[name]
+	return ok && a.all != "" && !l.NoSelect && l.Role != roleSpam && l.Role != roleTrash
+}
+
+// before returns how far each mailbox was known, by its mark in the ledger.
+func (a *Account) before(ctx context.Context) (map[mailbox.Name]uint64, error) {
+	twins, err := a.options.Ledger.Mailboxes(ctx)
+	if err != nil {
+		return nil, err
+	}
+	known := map[mailbox.Name]uint64{}
+	for _, t := range twins {
+		if m, ok := readMark(t.Far.Cursor.Mark); ok {
+			known[t.Name] = m.highest
+		}
+	}
+	return known, nil
+}
+
+// A mark is what must be equal for a mailbox to be unchanged: its own numbers, and the highest MODSEQ that one of its
+// messages was seen with. The HIGHESTMODSEQ of the mailbox itself may be one of the whole account, which says nothing.
+type mark struct {
+	validity, next, count uint32
+	highest               uint64
+}
+
+const markFormat = "gmail %d %d %d %d"
+
+func (m mark) String() string {
+	return fmt.Sprintf(markFormat, m.validity, m.next, m.count, m.highest)
+}
+
+func readMark(text string) (m mark, ok bool) {
+	n, err := fmt.Sscanf(text, markFormat, &m.validity, &m.next, &m.count, &m.highest)
+	return m, err == nil && n == 4
+}
+
+func (a *Account) mark(name mailbox.Name, validity, next, count uint32, before uint64) string {
+	if validity == 0 || next == 0 {
+		return ""
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	highest := max(before, a.marks[name])
+	if a.whole {
+		highest = max(highest, a.asked.Highest)
+	}
+	return mark{validity, next, count, highest}.String()
+}

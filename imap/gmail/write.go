@@ -1,0 +1,116 @@
+package gmail
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"mailtwin/imap"
+	"mailtwin/imap/wire"
+	"mailtwin/mailbox"
+)
+
+// SetFlags changes flags. \Deleted is left out but in Spam and Trash: elsewhere it would take the message out of its
+// mailbox at once.
+func (a *Account) SetFlags(ctx context.Context, name mailbox.Name, changes []mailbox.FlagChange, problem func(mailbox.ID, error)) error {
+	if a.isView(name) {
+		changes = slices.Clone(changes)
+		for i, c := range changes {
+			changes[i].Add, changes[i].Take = held(c.Add), held(c.Take)
+		}
+	}
+	return a.Account.SetFlags(ctx, name, changes, problem)
+}
+
+func held(flags mailbox.Flags) mailbox.Flags {
+	return flags.Without(mailbox.Deleted).Without(mailbox.Draft)
+}
+
+// Move moves messages. Out of All Mail nothing can be moved but to Spam and Trash: there a message only gets a label
+// more, and stays.
+func (a *Account) Move(ctx context.Context, from mailbox.Name, messages []mailbox.Doomed, to mailbox.Name) (arrived map[mailbox.ID]mailbox.ID, kept []mailbox.ID, err error) {
+	if from == a.Whole() && a.isView(to) {
+		arrived, err = a.Copy(ctx, from, messages, to)
+		return arrived, nil, err
+	}
+	return a.Account.Move(ctx, from, messages, to)
+}
+
+// Unlabel takes messages out of one mailbox and leaves them in the others, by moving them to where they are anyway: All
+// Mail. gone are those that are no longer in the mailbox.
+func (a *Account) Unlabel(ctx context.Context, name mailbox.Name, messages []mailbox.Doomed) (gone []mailbox.ID, err error) {
+	all := a.Whole()
+	if all == "" || all == name {
+		return nil, &mailbox.MailboxError{Mailbox: name, Err: fmt.Errorf("messages cannot be taken out of this mailbox alone; All Mail is %q", string(all))}
+	}
+	moved, _, err := a.Account.Move(ctx, name, messages, all)
+	for id := range moved {
+		gone = append(gone, id)
+	}
+	return gone, err
+}
+
+// Elsewhere tells which messages of a mailbox are in further mailboxes than those named, which its owner does not sync.
+func (a *Account) Elsewhere(ctx context.Context, name mailbox.Name, ids []mailbox.ID, but []mailbox.Name) (map[mailbox.ID]bool, error) {
+	own := map[string]bool{`\important`: true, `\starred`: true, `\sent`: true, `\draft`: true, `\drafts`: true, `\muted`: true}
+	for _, n := range but {
+		label, err := a.label(n)
+		if err != nil {
+			return nil, err
+		}
+		own[strings.ToLower(label)] = true
+	}
+	elsewhere := map[mailbox.ID]bool{}
+	var questions []string
+	for _, set := range imap.Sets(ids) {
+		questions = append(questions, set+" (UID X-GM-LABELS)")
+	}
+	_, err := a.Ask(ctx, name, imap.Question{
+		Fetch: questions,
+		Begin: func() { clear(elsewhere) },
+		Take: func(m *wire.Fetch, _ []byte) {
+			for _, label := range m.Labels {
+				if !own[strings.ToLower(label)] {
+					elsewhere[imap.IDOf(m.UID)] = true
+				}
+			}
+		},
+	})
+	return elsewhere, err
+}
+
+// label is the label that a mailbox stands for.
+func (a *Account) label(name mailbox.Name) (string, error) {
+	if name == mailbox.Inbox {
+		return `\Inbox`, nil
+	}
+	return a.WireName(name)
+}
+
+// Discard removes messages for good, wherever they are: to the Trash first, and there by their new UIDs.
+func (a *Account) Discard(ctx context.Context, name mailbox.Name, messages []mailbox.Doomed, trash mailbox.Name) (gone []mailbox.ID, err error) {
+	if !a.isView(name) {
+		gone, _, err = a.Remove(ctx, name, messages)
+		return gone, err
+	}
+	arrived, _, err := a.Account.Move(ctx, name, messages, trash)
+	if err != nil {
+		return nil, err
+	}
+	var doomed []mailbox.Doomed
+	for _, m := range messages {
+		if id, ok := arrived[m.ID]; ok {
+			gone = append(gone, m.ID)
+			if id != "" { // else it lies in the Trash until Gmail empties it
+				m.ID = id
+				doomed = append(doomed, m)
+			}
+		}
+	}
+	if len(doomed) == 0 {
+		return gone, nil
+	}
+	_, _, err = a.Remove(ctx, trash, doomed)
+	return gone, err
+}

@@ -1,0 +1,209 @@
+package syncer
+
+import (
+	"context"
+
+	"mailtwin/mailbox"
+)
+
+// A fate is what becomes of a far message that the near side removed from a mailbox.
+type fate uint8
+
+const (
+	goes    fate = iota // it is removed as a whole
+	follows             // it goes along with the same message in another mailbox
+	leaves              // it is taken out of this mailbox, and stays in others
+	returns             // it stays in others, and cannot be taken out of this one alone: it comes back
+)
+
+// decide settles the fate of all far messages that are to be removed, before the first of them is: what the near side took
+// out of some mailboxes is taken out of those, and what it took out of all of them is removed as a whole.
+func (a *applier) decide(ctx context.Context, jobs []*job) error {
+	far, shares := a.side[Far].(Labeler)
+	if !shares {
+		return nil
+	}
+	a.fates = map[mailbox.Place]fate{}
+	d := decision{applier: a, whole: far.Whole(), leaving: map[mailbox.Place]bool{}, gone: map[mailbox.Place]bool{}}
+	d.note(jobs)
+	for _, j := range jobs {
+		for _, c := range j.steps.Remove[Far] {
+			f, err := d.fate(ctx, j.name, c)
+			if err != nil {
+				return err
+			}
+			a.fates[mailbox.Place{Mailbox: j.name, ID: c.Pair.Far}] = f
+		}
+	}
+	return nil
+}
+
+type decision struct {
+	*applier
+	whole   mailbox.Name
+	leaving map[mailbox.Place]bool // far messages that are to be removed
+	gone    map[mailbox.Place]bool // those that are gone already
+}
+
+func (d *decision) note(jobs []*job) {
+	for _, j := range jobs {
+		if len(j.steps.Remove[Far]) > 0 {
+			d.losers = append(d.losers, j.name)
+		}
+		for _, c := range j.steps.Remove[Far] {
+			d.leaving[mailbox.Place{Mailbox: j.name, ID: c.Pair.Far}] = true
+		}
+		for _, list := range [][]mailbox.Pair{j.steps.Forget, pairsOf(j.steps.Remove[Near])} {
+			for _, p := range list {
+				d.gone[mailbox.Place{Mailbox: j.name, ID: p.Far}] = true
+			}
+		}
+	}
+}
+
+func (d *decision) fate(ctx context.Context, name mailbox.Name, c Change) (fate, error) {
+	if c.Pair.AccountID == "" {
+		return goes, nil
+	}
+	here := mailbox.Place{Mailbox: name, ID: c.Pair.Far}
+	f := goes
+	for l, err := range d.ledger.ByHint(ctx, mailbox.AccountHint(c.Pair.AccountID)) {
+		if err != nil {
+			return f, err
+		}
+		place := mailbox.Place{Mailbox: l.Mailbox, ID: l.Far}
+		switch {
+		case l.AccountID != c.Pair.AccountID || place == here || d.gone[place]:
+		case !d.leaving[place] && name == d.whole:
+			return returns, nil
+		case !d.leaving[place]:
+			return leaves, nil
+		case compareNames(l.Mailbox, name) < 0:
+			f = follows
+		}
+	}
+	return f, nil
+}
+
+// removeShared removes on a far side where a message can be in several mailboxes.
+func (a *applier) removeShared(ctx context.Context, j *job, far Labeler, part []Change) error {
+	by := map[fate][]Change{}
+	for _, c := range part {
+		f := a.fates[mailbox.Place{Mailbox: j.name, ID: c.Pair.Far}]
+		by[f] = append(by[f], c)
+	}
+	if len(by[follows]) > 0 { // which the next pass sees
+		a.soilJob(j, Near)
+	}
+	if err := a.bringBack(ctx, j, by[returns]); err != nil {
+		return err
+	}
+	all, further, err := a.nowhereElse(ctx, j, far, by[goes])
+	if err != nil {
+		return err
+	}
+	if err := a.unlabel(ctx, j, far, append(by[leaves], further...)); err != nil {
+		return err
+	}
+	return a.discard(ctx, j, far, all)
+}
+
+func pairsOf(changes []Change) []mailbox.Pair {
+	pairs := make([]mailbox.Pair, len(changes))
+	for i, c := range changes {
+		pairs[i] = c.Pair
+	}
+	return pairs
+}
+
+// bringBack has messages downloaded again, which the next pass does without a transfer: the near side has them elsewhere.
+func (a *applier) bringBack(ctx context.Context, j *job, part []Change) error {
+	if len(part) == 0 {
+		return nil
+	}
+	a.touch(j.name)
+	update := mailbox.Update{Mailbox: j.name}
+	for _, c := range part {
+		pair := c.Pair
+		pair.Near, pair.Parked = "", mailbox.Pending
+		update.Put = append(update.Put, pair)
+	}
+	return a.ledger.Commit(ctx, update)
+}
+
+// nowhereElse keeps those messages that are in no mailbox that is not synced.
+func (a *applier) nowhereElse(ctx context.Context, j *job, far Labeler, part []Change) (only, further []Change, err error) {
+	if len(part) == 0 || far.Whole() == "" || j.name == a.view.trash {
+		return part, nil, nil
+	}
+	ids := make([]mailbox.ID, len(part))
+	for i, c := range part {
+		ids[i] = c.Pair.Far
+	}
+	elsewhere, err := far.Elsewhere(ctx, j.name, ids, a.losers)
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, c := range part {
+		if elsewhere[c.Pair.Far] && j.name != far.Whole() {
+			further = append(further, c)
+		} else {
+			only = append(only, c)
+		}
+	}
+	return only, further, nil
+}
+
+func (a *applier) unlabel(ctx context.Context, j *job, far Labeler, part []Change) error {
+	if len(part) == 0 {
+		return nil
+	}
+	a.touch(j.name)
+	gone, err := far.Unlabel(ctx, j.name, doom(part, Far))
+	if err != nil {
+		return err
+	}
+	a.count(j.name, func(c *Counts) { c.Unlabelled += len(gone) })
+	return a.removed(ctx, j, Far, part, set(gone), nil)
+}
+
+// discard removes messages from all mailboxes: to the Trash, or for good.
+func (a *applier) discard(ctx context.Context, j *job, far Labeler, part []Change) error {
+	if len(part) == 0 {
+		return nil
+	}
+	for name := range a.jobs {
+		a.touch(name)
+	}
+	mover, canMove := a.side[Far].(Mover)
+	if a.opts.DeleteRemote == Trash && j.name != a.view.trash && canMove {
+		return a.toTrash(ctx, j, mover, part)
+	}
+	if err := a.ensureTrash(ctx); err != nil {
+		return err
+	}
+	gone, err := far.Discard(ctx, j.name, doom(part, Far), a.view.trash)
+	if err != nil {
+		return err
+	}
+	return a.removed(ctx, j, Far, part, set(gone), nil)
+}
+
+// removeExtra takes away near files that are a second copy of a message in its mailbox.
+func (a *applier) removeExtra(ctx context.Context, j *job) error {
+	if len(j.steps.Extra) == 0 {
+		return nil
+	}
+	doomed := make([]mailbox.Doomed, len(j.steps.Extra))
+	for i, e := range j.steps.Extra {
+		pair := newPair(Arrival{}, e)
+		doomed[i] = mailbox.Doomed{ID: e.ID, Size: e.Size, Pair: pair}
+	}
+	gone, _, err := a.side[Near].Remove(ctx, j.name, doomed)
+	if err != nil {
+		return err
+	}
+	a.soilJob(j, Near)
+	a.count(j.name, func(c *Counts) { c.Removed[Near] += len(gone) })
+	return nil
+}

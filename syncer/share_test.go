@@ -1,0 +1,163 @@
+package syncer
+
+import (
+	"context"
+	"maps"
+	"slices"
+	"testing"
+
+	"mailtwin/mailbox"
+)
+
+// labelled is a far side on which a message is one thing in several mailboxes, All among them.
+type labelled struct {
+	*memory
+	discarded int
+}
+
+func newLabelled() (*world, *labelled) {
+	w := newWorld()
+	w.far.names = true
+	for _, name := range []mailbox.Name{"All", "Work", "Home"} {
+		w.far.make(name)
+	}
+	return w, &labelled{memory: w.far}
+}
+
+func (l *labelled) Whole() mailbox.Name { return "All" }
+
+func (l *labelled) Unlabel(_ context.Context, name mailbox.Name, messages []mailbox.Doomed) (gone []mailbox.ID, err error) {
+	for _, m := range messages {
+		delete(l.boxes[name].messages, m.ID)
+		gone = append(gone, m.ID)
+	}
+	l.boxes[name].version++
+	return gone, nil
+}
+
+func (l *labelled) Elsewhere(context.Context, mailbox.Name, []mailbox.ID, []mailbox.Name) (map[mailbox.ID]bool, error) {
+	return nil, nil
+}
+
+// Move takes a message out of all mailboxes if it goes to the Trash.
+func (l *labelled) Move(ctx context.Context, from mailbox.Name, messages []mailbox.Doomed, to mailbox.Name) (map[mailbox.ID]mailbox.ID, []mailbox.ID, error) {
+	for _, m := range messages {
+		if raw := l.boxes[from].messages[m.ID].raw; to == "Trash" {
+			l.vanish(raw, from)
+		}
+	}
+	return l.memory.Move(ctx, from, messages, to)
+}
+
+func (l *labelled) vanish(raw string, but mailbox.Name) {
+	for name, b := range l.boxes {
+		for id, m := range maps.Clone(b.messages) {
+			if m.raw == raw && name != but {
+				delete(b.messages, id)
+				b.version++
+			}
+		}
+	}
+}
+
+func (l *labelled) Discard(_ context.Context, name mailbox.Name, messages []mailbox.Doomed, _ mailbox.Name) (gone []mailbox.ID, err error) {
+	for _, m := range messages {
+		l.discarded++
+		l.vanish(l.boxes[name].messages[m.ID].raw, "")
+		gone = append(gone, m.ID)
+	}
+	return gone, nil
+}
+
+func (l *labelled) has(raw string) (names []mailbox.Name) {
+	for name, b := range l.boxes {
+		for _, m := range b.messages {
+			if m.raw == raw {
+				names = append(names, name)
+			}
+		}
+	}
+	slices.Sort(names)
+	return names
+}
+
+// What is removed from some mailboxes loses those labels, what is removed from all of them goes to the Trash or for good,
+// and what is removed from the one that has everything comes back. Nothing is transferred for any of it.
+func TestRemovedFromSomeMailboxes(t *testing.T) {
+	for _, tt := range []struct {
+		name    string
+		removed []mailbox.Name
+		moved   mailbox.Name // a file comes there
+		policy  Removal
+		want    []mailbox.Name
+	}{
+		{"from one", []mailbox.Name{"INBOX"}, "", Trash, []mailbox.Name{"All", "Work"}},
+		{"from one, expunge", []mailbox.Name{"Work"}, "", Expunge, []mailbox.Name{"All", "INBOX"}},
+		{"from two", []mailbox.Name{"INBOX", "Work"}, "", Trash, []mailbox.Name{"All"}},
+		{"from All", []mailbox.Name{"All"}, "", Expunge, []mailbox.Name{"All", "INBOX", "Work"}},
+		{"from all", []mailbox.Name{"All", "INBOX", "Work"}, "", Trash, []mailbox.Name{"Trash"}},
+		{"from all, expunge", []mailbox.Name{"All", "INBOX", "Work"}, "", Expunge, nil},
+		{"from all, never", []mailbox.Name{"All", "INBOX", "Work"}, "", Never, []mailbox.Name{"All", "INBOX", "Work"}},
+		{"moved to where it is", []mailbox.Name{"INBOX"}, "All", Trash, []mailbox.Name{"All", "Work"}},
+		{"moved elsewhere", []mailbox.Name{"INBOX"}, "Home", Trash, []mailbox.Name{"All", "Home", "Work"}},
+		{"copied", nil, "Home", Trash, []mailbox.Name{"All", "Home", "INBOX", "Work"}},
+		{"copied to where it is", nil, "Work", Trash, []mailbox.Name{"All", "INBOX", "Work"}},
+	} {
+		w, far := newLabelled()
+		m, other := w.write(), w.write()
+		for _, name := range []mailbox.Name{"All", "INBOX", "Work"} {
+			w.far.put(name, m)
+			w.far.put(name, other)
+		}
+		dry := func() Counts {
+			r, err := Run(t.Context(), far, w.near, w.ledger, Options{DeleteRemote: tt.policy, Workers: 1, DryRun: true})
+			if err != nil {
+				t.Fatalf("%s: %v", tt.name, err)
+			}
+			return r.Total()
+		}
+		sync := func() *Report {
+			r, err := Run(t.Context(), far, w.near, w.ledger, Options{DeleteRemote: tt.policy, Workers: 1})
+			if err != nil || len(r.Problems) > 0 {
+				t.Fatalf("%s: %v %s", tt.name, err, describe(r))
+			}
+			return r
+		}
+		sync()
+		bodies := w.far.bodies
+		for _, name := range tt.removed {
+			for id, have := range w.near.boxes[name].messages {
+				if have.raw == m.raw {
+					delete(w.near.boxes[name].messages, id)
+				}
+			}
+		}
+		if tt.moved != "" {
+			w.near.put(tt.moved, m)
+		}
+		plan, did := dry(), sync().Total()
+		if plan.Trashed != did.Trashed || plan.Unlabelled != did.Unlabelled || plan.Removed[Far] != did.Removed[Far] || plan.Kept != did.Kept {
+			t.Errorf("%s: planned\n%+v, did\n%+v", tt.name, plan, did)
+		}
+		sync()
+		if r := sync(); !r.Idle() || !r.Settled {
+			t.Errorf("%s: not idle: %s", tt.name, describe(r))
+		}
+		if got := far.has(m.raw); !slices.Equal(got, tt.want) {
+			t.Errorf("%s: the far side has it in %q, want %q", tt.name, got, tt.want)
+		}
+		if got := far.has(other.raw); len(got) != 3 {
+			t.Errorf("%s: the other message is in %q", tt.name, got)
+		}
+		extra := 0
+		if tt.name == "from all" { // what lies in the Trash is downloaded: nobody has it any more
+			extra = 1
+		}
+		if w.far.bodies > bodies+extra || w.far.appends > 0 {
+			t.Errorf("%s: %d bodies, %d appends", tt.name, w.far.bodies-bodies, w.far.appends)
+		}
+		if tt.policy != Never && !maps.Equal(w.far.content(), w.near.content()) {
+			t.Errorf("%s:\nfar  %v\nnear %v", tt.name, w.far.content(), w.near.content())
+		}
+	}
+}
