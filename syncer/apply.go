@@ -178,11 +178,8 @@ func (a *applier) settle(ctx context.Context, j *job, agreements []Agreement) er
 		if failed[i] {
 			continue
 		}
-		if g.Drop != nil && g.Keep {
-			update(g.Drop.Mailbox).Put = append(update(g.Drop.Mailbox).Put, keep(g.Drop.Pair))
-			a.remember(g.Drop)
-		} else if g.Drop != nil {
-			update(g.Drop.Mailbox).Drop = append(update(g.Drop.Mailbox).Drop, g.Drop.Pair)
+		if g.Drop != nil {
+			a.drop(g, update(g.Drop.Mailbox))
 		}
 		update(j.name).Put = append(update(j.name).Put, g.Pair)
 		if g.New {
@@ -191,6 +188,19 @@ func (a *applier) settle(ctx context.Context, j *job, agreements []Agreement) er
 		a.count(j.name, func(c *Counts) { c.agreed(g) })
 	}
 	return a.commit(ctx, updates)
+}
+
+// drop records what becomes of the pair that an agreement takes the place of.
+func (a *applier) drop(g Agreement, update *mailbox.Update) {
+	switch {
+	case g.Keep:
+		update.Put = append(update.Put, keep(g.Drop.Pair))
+		a.remember(g.Drop)
+	case g.Back:
+		update.Put = append(update.Put, returning(g.Drop.Pair))
+	default:
+		update.Drop = append(update.Drop, g.Drop.Pair)
+	}
 }
 
 func (a *applier) commit(ctx context.Context, updates map[mailbox.Name]*mailbox.Update) error {

@@ -28,6 +28,7 @@ type Agreement struct {
 	Flags [2]mailbox.FlagChange // by Side, what must change there
 	Drop  *mailbox.Located      // the pair that Pair takes the place of, if that was under another key
 	Keep  bool                  // Drop stays on record as mailbox.Kept
+	Back  bool                  // Drop stays where it was on the far side, and comes back on the near side
 	New   bool                  // last knew neither message
 }
 

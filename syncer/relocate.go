@@ -85,7 +85,11 @@ func (a *applier) routeChunk(ctx context.Context, j *job, key route, part []Relo
 			continue
 		}
 		a.count(j.name, func(c *Counts) { c.relocated(key) })
-		agreements = append(agreements, m.agreement(key, id, kept[m.From.ID]))
+		g := m.agreement(key, id, kept[m.From.ID])
+		if g.Back = key.move && key.side == Far && a.staysIn(key.from); g.Back {
+			g.Drop.Pair.Flags = m.Have
+		}
+		agreements = append(agreements, g)
 	}
 	known, unknown := split(agreements, key.side)
 	if err := a.settle(ctx, j, known); err != nil {
@@ -255,12 +259,7 @@ func (a *applier) lostTrack(ctx context.Context, j *job, agreements []Agreement)
 			u = &mailbox.Update{Mailbox: g.Drop.Mailbox}
 			updates[g.Drop.Mailbox] = u
 		}
-		if g.Keep {
-			u.Put = append(u.Put, keep(g.Drop.Pair))
-			a.remember(g.Drop)
-		} else {
-			u.Drop = append(u.Drop, g.Drop.Pair)
-		}
+		a.drop(g, u)
 	}
 	return a.commit(ctx, updates)
 }

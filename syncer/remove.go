@@ -77,7 +77,7 @@ func (a *applier) removeFar(ctx context.Context, j *job, part []Change) error {
 		a.count(j.name, func(c *Counts) { c.Kept += len(all) })
 		return a.keepAll(ctx, j, part, all)
 	}
-	if far, ok := a.side[Far].(Labeler); ok && !part[0].Moved {
+	if far, ok := a.side[Far].(Labeler); ok {
 		return a.removeShared(ctx, j, far, part)
 	}
 	a.touch(j.name)

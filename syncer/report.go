@@ -97,11 +97,10 @@ func (r *Report) plan(a *applier, jobs []*job) {
 		}
 		c := j.planned()
 		c.Mailbox = j.name
-		switch {
-		case a.opts.DeleteRemote == Never:
+		if a.opts.DeleteRemote == Never {
 			c.Kept = removals(j.steps.Remove[Far])
 			c.Removed[Far] -= c.Kept
-		default:
+		} else {
 			c.fated(a.fates, j)
 		}
 		if a.opts.DeleteRemote == Trash && j.name != a.view.trash {

@@ -124,11 +124,22 @@ func (a *applier) bringBack(ctx context.Context, j *job, part []Change) error {
 	a.touch(j.name)
 	update := mailbox.Update{Mailbox: j.name}
 	for _, c := range part {
-		pair := c.Pair
-		pair.Near, pair.Parked = "", mailbox.Pending
-		update.Put = append(update.Put, pair)
+		c.Pair.Flags = c.Flags[Far]
+		update.Put = append(update.Put, returning(c.Pair))
 	}
 	return a.ledger.Commit(ctx, update)
+}
+
+// returning is the record of a message that is to come to the near side again.
+func returning(pair mailbox.Pair) mailbox.Pair {
+	pair.Near, pair.Parked = "", mailbox.Pending
+	return pair
+}
+
+// staysIn tells whether a message stays in a far mailbox also when it is moved to another.
+func (a *applier) staysIn(name mailbox.Name) bool {
+	far, shares := a.side[Far].(Labeler)
+	return shares && name == far.Whole()
 }
 
 // nowhereElse keeps those messages that are in no mailbox that is not synced.
