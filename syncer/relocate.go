@@ -87,7 +87,7 @@ func (a *applier) routeChunk(ctx context.Context, j *job, key route, part []Relo
 		a.count(j.name, func(c *Counts) { c.relocated(key) })
 		g := m.agreement(key, id, kept[m.From.ID])
 		if g.Back = key.move && key.side == Far && a.staysIn(key.from); g.Back {
-			g.Drop.Pair.Flags = m.Have
+			g.Drop.Flags = m.Have
 		}
 		agreements = append(agreements, g)
 	}
