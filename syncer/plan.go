@@ -157,7 +157,8 @@ func (p *planner) index(d Delta, s *Steps) {
 				continue
 			}
 			p.gone[placed{side, mailbox.Place{Mailbox: d.Mailbox, ID: idOn(side, c.Pair)}}] = v
-			if !c.Gone[side.Other()] && !c.Pair.Digest.IsZero() {
+			there := !c.Gone[side.Other()] && idOn(side.Other(), c.Pair) != ""
+			if there && !c.Pair.Digest.IsZero() {
 				key := content{side, c.Pair.Digest}
 				p.lost[key] = append(p.lost[key], v)
 			}

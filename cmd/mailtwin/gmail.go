@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 
 	"mailtwin/imap"
 	"mailtwin/imap/gmail"
@@ -15,7 +16,7 @@ import (
 const settingGmail = "gmail"
 
 // syncGmail syncs an account that is Gmail's.
-func (r *accountRun) syncGmail(ctx context.Context, far *imap.Account, near *maildir.Tree, o syncer.Options) (*syncer.Report, error) {
+func (r *accountRun) syncGmail(ctx context.Context, far *imap.Account, near *maildir.Tree, o syncer.Options) (report *syncer.Report, err error) {
 	settings, err := r.ledger.Settings()
 	if err != nil {
 		return nil, err
@@ -30,7 +31,12 @@ func (r *accountRun) syncGmail(ctx context.Context, far *imap.Account, near *mai
 			return wanted(name) && (len(r.o.mailboxes) > 0 || !account.Unasked(name))
 		}
 	}
-	report, err := syncer.Run(ctx, gmailSide{account}, nearSide{near}, r.markedLedger(near), o)
+	defer func() {
+		if err == nil {
+			err = r.tellHidden(settings, account)
+		}
+	}()
+	report, err = syncer.Run(ctx, gmailSide{account}, nearSide{near}, r.markedLedger(near), o)
 	if err != nil || r.o.dryRun || !report.Settled || len(r.o.mailboxes) > 0 {
 		return report, err
 	}
@@ -39,4 +45,28 @@ func (r *accountRun) syncGmail(ctx context.Context, far *imap.Account, near *mai
 		return report, nil
 	}
 	return report, r.ledger.PutSettings(map[string]string{settingGmail: position})
+}
+
+// settingHidden is there while All Mail is not shown, once its owner was told.
+const settingHidden = "gmail hidden"
+
+const hiddenNote = "no All Mail is shown over IMAP, so each mailbox is asked for everything, and a message that leaves its last " +
+	"mailbox is out of sight. It can be shown: Gmail's settings, Labels, Show in IMAP"
+
+// tellHidden tells once that All Mail is not shown, or not any more.
+func (r *accountRun) tellHidden(settings map[string]string, account *gmail.Account) error {
+	is := ""
+	if account.Whole() == "" {
+		is = "told"
+	}
+	if is == settings[settingHidden] {
+		return nil
+	}
+	if is != "" {
+		r.teller.warn(errors.New(hiddenNote))
+	}
+	if r.o.dryRun {
+		return nil
+	}
+	return r.ledger.PutSettings(map[string]string{settingHidden: is})
 }

@@ -44,7 +44,6 @@ type Account struct {
 	mu      sync.Mutex
 	folders map[mailbox.Name]imap.Listed
 	all     mailbox.Name // empty if it is hidden
-	hidden  bool         // which was told
 	since   position     // up to where the ledger knows everything
 	asked   position     // up to where this run has asked
 	whole   bool         // this run has asked for everything
@@ -132,23 +131,15 @@ func (a *Account) Mailboxes(ctx context.Context) ([]mailbox.Info, error) {
 	return infos, nil
 }
 
-const hiddenNote = "All Mail is not shown over IMAP, so each mailbox is asked for everything, and a message that leaves its last " +
-	"mailbox is out of sight. It can be shown: Gmail's settings, Labels, Show in IMAP"
-
 func (a *Account) learn(listed []imap.Listed) {
 	a.mu.Lock()
+	defer a.mu.Unlock()
 	a.folders, a.all = map[mailbox.Name]imap.Listed{}, ""
 	for _, l := range listed {
 		a.folders[l.Name] = l
 		if l.Role == roleAll && !l.NoSelect && l.Validity != 0 {
 			a.all = l.Name
 		}
-	}
-	tell := a.all == "" && !a.hidden
-	a.hidden = a.hidden || tell
-	a.mu.Unlock()
-	if tell {
-		a.options.Report(hiddenNote)
 	}
 }
 

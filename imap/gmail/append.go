@@ -101,7 +101,7 @@ func (b *Batch) look(ctx context.Context, stored []mailbox.Stored) (map[mailbox.
 func (b *Batch) merged(ctx context.Context, s *mailbox.Stored) error {
 	s.ID = ""
 	all, id := b.account.Whole(), s.Content.MessageID
-	if all == "" || id == "" {
+	if all == "" || id == "" || !b.account.isView(b.name) {
 		return nil
 	}
 	b.account.options.Report(fmt.Sprintf("mailbox %q, message %s: Gmail made it one with a message that it has", string(b.name), s.Source))

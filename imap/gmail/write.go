@@ -37,6 +37,15 @@ func (a *Account) Move(ctx context.Context, from mailbox.Name, messages []mailbo
 	return a.Account.Move(ctx, from, messages, to)
 }
 
+// Copy copies messages. What is copied to Spam or Trash would leave all other mailboxes: none is, and it has to be
+// uploaded instead.
+func (a *Account) Copy(ctx context.Context, from mailbox.Name, messages []mailbox.Doomed, to mailbox.Name) (map[mailbox.ID]mailbox.ID, error) {
+	if a.isView(from) && !a.isView(to) {
+		return nil, nil
+	}
+	return a.Account.Copy(ctx, from, messages, to)
+}
+
 // Unlabel takes messages out of one mailbox and leaves them in the others, by moving them to where they are anyway: All
 // Mail. gone are those that are no longer in the mailbox.
 func (a *Account) Unlabel(ctx context.Context, name mailbox.Name, messages []mailbox.Doomed) (gone []mailbox.ID, err error) {
