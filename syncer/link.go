@@ -26,7 +26,7 @@ func (t *transfers) await(jobs []*job) {
 // Where a copy is not possible, it is downloaded once more.
 func (t *transfers) link(ctx context.Context, jobs []*job) error {
 	for _, j := range jobs {
-		j.steps.Download = nil // which is done
+		t.done[j] = len(j.steps.Download)
 	}
 	if err := t.every(ctx, jobs, t.linkInto); err != nil {
 		return err
@@ -38,8 +38,8 @@ func (t *transfers) linkInto(ctx context.Context, j *job) error {
 	if len(j.steps.Link) == 0 {
 		return nil
 	}
-	j.steps.Relocate = nil // which is done, too
 	left := mailbox.Update{Mailbox: j.name}
+	var links []Relocation
 	for _, a := range j.steps.Link {
 		source := t.landed[a.AccountID]
 		if source.Near == "" {
@@ -49,7 +49,7 @@ func (t *transfers) linkInto(ctx context.Context, j *job) error {
 		}
 		a.Hint = source.Hint
 		a.Evidence = &Evidence{Content: mailbox.Content{Digest: source.Digest, Size: source.Size}}
-		j.steps.Relocate = append(j.steps.Relocate, Relocation{
+		links = append(links, Relocation{
 			Side: Near, From: mailbox.Place{Mailbox: source.Mailbox, ID: source.Near}, Arrival: a, Have: source.Flags, Want: a.Flags,
 		})
 	}
@@ -58,7 +58,7 @@ func (t *transfers) linkInto(ctx context.Context, j *job) error {
 			return err
 		}
 	}
-	return t.relocateInto(ctx, j, false)
+	return t.relocateAll(ctx, j, links, false)
 }
 
 // pendingPair is the record of a message that is still to be downloaded.

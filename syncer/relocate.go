@@ -19,7 +19,7 @@ type route struct {
 // copy may be made from. A copy that turns out impossible becomes a transfer; a move that does is left for the next run.
 func (a *applier) relocate(ctx context.Context, jobs []*job) error {
 	for _, moves := range []bool{false, true} {
-		err := a.every(ctx, jobs, func(ctx context.Context, j *job) error { return a.relocateInto(ctx, j, moves) })
+		err := a.every(ctx, jobs, func(ctx context.Context, j *job) error { return a.relocateAll(ctx, j, j.steps.Relocate, moves) })
 		if err != nil {
 			return err
 		}
@@ -27,10 +27,11 @@ func (a *applier) relocate(ctx context.Context, jobs []*job) error {
 	return nil
 }
 
-func (a *applier) relocateInto(ctx context.Context, j *job, moves bool) error {
+// relocateAll makes the copies, or the moves, of a list into a mailbox.
+func (a *applier) relocateAll(ctx context.Context, j *job, list []Relocation, moves bool) error {
 	routes := map[route][]Relocation{}
 	var order []route
-	for _, m := range j.steps.Relocate {
+	for _, m := range list {
 		key := route{m.Side, m.From.Mailbox, m.Pair != nil}
 		if key.move != moves {
 			continue

@@ -304,6 +304,26 @@ func TestMailboxRemovedWithNewMailInside(t *testing.T) {
 	w.wantAgreement(t)
 }
 
+// A mailbox that was removed on the near side and got mail on the far side stays, with what the server could only mark.
+func TestMailboxRemovedWithMailMarked(t *testing.T) {
+	w := newWorld()
+	w.far.marksOff = true
+	w.far.make("Old")
+	for range 2 {
+		w.far.put("Old", w.write())
+	}
+	w.far.put(mailbox.Inbox, w.write())
+	w.mustSync(t)
+	delete(w.near.boxes, "Old")
+	w.far.put("Old", w.write())
+	bodies := w.far.bodies
+	w.mustSync(t)
+	if n := len(w.near.boxes["Old"].messages); n != 1 || w.far.bodies != bodies+3 {
+		t.Errorf("%d messages on the near side, %d bodies", n, w.far.bodies-bodies)
+	}
+	w.wantAgreement(t)
+}
+
 func TestBrake(t *testing.T) {
 	for _, tt := range []struct {
 		name string

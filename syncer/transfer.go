@@ -28,7 +28,7 @@ var errNotDelivered = errors.New("the server did not hand it over")
 func (a *applier) transfer(ctx context.Context, jobs []*job) error {
 	a.phase("transfer")
 	a.announce(jobs)
-	t := &transfers{applier: a, fresh: map[mailbox.Name]map[mailbox.Digest][]mailbox.Pair{}}
+	t := &transfers{applier: a, fresh: map[mailbox.Name]map[mailbox.Digest][]mailbox.Pair{}, done: map[*job]int{}}
 	t.await(jobs)
 	if err := t.run(ctx, jobs, t.downloads); err != nil {
 		return err
@@ -60,6 +60,7 @@ func (a *applier) announce(jobs []*job) {
 
 type transfers struct {
 	*applier
+	done   map[*job]int // how many downloads a mailbox had before the links; what follows could not be linked
 	mu     sync.Mutex
 	fresh  map[mailbox.Name]map[mailbox.Digest][]mailbox.Pair // what was downloaded where uploads wait
 	landed map[string]*landing                                // what was downloaded that other mailboxes wait for, by its account-wide id
@@ -92,14 +93,15 @@ func (t *transfers) run(ctx context.Context, jobs []*job, loads func(*job) []loa
 
 // downloads splits what a mailbox is to get into loads, the newest messages first.
 func (t *transfers) downloads(j *job) []load {
-	slices.SortFunc(j.steps.Download, func(a, b Arrival) int { return compareIDs(b.ID, a.ID) })
+	due := j.steps.Download[t.done[j]:]
+	slices.SortFunc(due, func(a, b Arrival) int { return compareIDs(b.ID, a.ID) })
 	if len(j.steps.Upload) > 0 {
 		t.mu.Lock() // loads of mailboxes before this one are running
 		t.fresh[j.name] = map[mailbox.Digest][]mailbox.Pair{}
 		t.mu.Unlock()
 	}
 	var loads []load
-	for _, part := range portions(j.steps.Download, downloadCount, downloadOctets) {
+	for _, part := range portions(due, downloadCount, downloadOctets) {
 		loads = append(loads, func(ctx context.Context) error { return t.download(ctx, j, part) })
 	}
 	return loads

@@ -4,6 +4,7 @@ import (
 	"net"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -40,7 +41,7 @@ type gmailFake struct {
 	commands []string
 	bodies   map[uint64]int
 	deleted  int
-	down     int64
+	down     atomic.Int64
 	perBox   bool // HIGHESTMODSEQ is the folder's own
 	hidden   bool // All Mail
 	bin      bool // the Trash is synced, too

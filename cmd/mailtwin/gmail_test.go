@@ -26,7 +26,7 @@ func (g *gmailFake) reset() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.commands = nil
-	g.down = 0
+	g.down.Store(0)
 	clear(g.bodies)
 }
 
@@ -238,10 +238,10 @@ func TestGmailBytes(t *testing.T) {
 	}
 	g.reset()
 	w.want(0, "", "", "sync")
-	if ratio := float64(g.down) / float64(unique); ratio > 1.05 {
-		t.Errorf("%d octets came for %d octets of mail: %.3f times", g.down, unique, ratio)
+	if ratio := float64(g.down.Load()) / float64(unique); ratio > 1.05 {
+		t.Errorf("%d octets came for %d octets of mail: %.3f times", g.down.Load(), unique, ratio)
 	} else {
-		t.Logf("%d octets came for %d octets of mail: %.3f times", g.down, unique, ratio)
+		t.Logf("%d octets came for %d octets of mail: %.3f times", g.down.Load(), unique, ratio)
 	}
 }
 

@@ -53,7 +53,7 @@ func (c *gmailConn) line() (string, error) {
 
 func (c *gmailConn) say(format string, args ...any) {
 	n, _ := fmt.Fprintf(c.w, format+"\r\n", args...)
-	c.g.down += int64(n)
+	c.g.down.Add(int64(n))
 }
 
 const gmCaps = "IMAP4rev1 UNSELECT IDLE NAMESPACE QUOTA ID XLIST CHILDREN X-GM-EXT-1 UIDPLUS ENABLE MOVE CONDSTORE ESEARCH UTF8=ACCEPT LIST-EXTENDED LIST-STATUS LITERAL- SPECIAL-USE APPENDLIMIT=35651584"

@@ -200,6 +200,14 @@ func (h *history) mailbox(side int, kind string, e editor, v imaptest.View) {
 	if kind == "rename" && !free {
 		return
 	}
+	if kind == "delete" {
+		h.must(e.delete(name))
+	} else if err := e.rename(name, to); err != nil {
+		if imaptest.IsTaken(err) {
+			return // Dovecot keeps the name of a mailbox that was above another
+		}
+		h.must(err)
+	}
 	for _, c := range v.Copies {
 		switch {
 		case kind == "delete" && c.Mailbox == name:
@@ -207,11 +215,6 @@ func (h *history) mailbox(side int, kind string, e editor, v imaptest.View) {
 		case kind == "rename" && strings.HasPrefix(c.Mailbox+"/", name+"/"):
 			h.touch(side, c.Sum).move(to + strings.TrimPrefix(c.Mailbox, name))
 		}
-	}
-	if kind == "delete" {
-		h.must(e.delete(name))
-	} else {
-		h.must(e.rename(name, to))
 	}
 }
 

@@ -92,6 +92,12 @@ func (a *Account) Rename(from, to string) error {
 	return a.outside("rename "+from+" to "+to, func() error { return a.client.Rename(a.wire(from), a.wire(to), nil).Wait() })
 }
 
+// IsTaken tells whether the server refused because there is a mailbox of that name, RFC 5530 section 3.
+func IsTaken(err error) bool {
+	var no *goimap.Error
+	return errors.As(err, &no) && no.Code == goimap.ResponseCodeAlreadyExists
+}
+
 // Delete removes a mailbox with all its messages.
 func (a *Account) Delete(mailbox string) error {
 	return a.outside("delete "+mailbox, func() error { return a.client.Delete(a.wire(mailbox)).Wait() })
