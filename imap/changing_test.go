@@ -26,7 +26,7 @@ var doings = map[string]func(t *testing.T, a *Account, doomed []mailbox.Doomed, 
 		return err
 	},
 	"move": func(t *testing.T, a *Account, doomed []mailbox.Doomed, _ []mailbox.ID) error {
-		_, _, err := a.Move(t.Context(), mailbox.Inbox, doomed, "Work")
+		_, err := a.Move(t.Context(), mailbox.Inbox, doomed, "Work")
 		return err
 	},
 	"identify": func(t *testing.T, a *Account, _ []mailbox.Doomed, ids []mailbox.ID) error {

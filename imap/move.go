@@ -18,7 +18,10 @@ import (
 func (a *Account) Copy(ctx context.Context, from mailbox.Name, messages []mailbox.Doomed, to mailbox.Name) (map[mailbox.ID]mailbox.ID, error) {
 	arrived := map[mailbox.ID]mailbox.ID{}
 	err := a.once(ctx, from, func(s *session) error {
-		same, err := s.ready(ctx, from, messages)
+		if err := s.use(ctx, from); err != nil {
+			return err
+		}
+		same, _, err := s.verify(ctx, messages)
 		if err != nil || len(same) == 0 {
 			return err
 		}
@@ -28,38 +31,33 @@ func (a *Account) Copy(ctx context.Context, from mailbox.Name, messages []mailbo
 }
 
 // Move moves messages to another mailbox of the account. Without MOVE they are copied and then removed; where that
-// cannot be done for just these messages, they are marked and named in kept.
+// cannot be done for just these messages, they are marked and Kept.
 //
 // Source: RFC 6851.
-func (a *Account) Move(ctx context.Context, from mailbox.Name, messages []mailbox.Doomed, to mailbox.Name) (arrived map[mailbox.ID]mailbox.ID, kept []mailbox.ID, err error) {
-	arrived = map[mailbox.ID]mailbox.ID{}
-	err = a.once(ctx, from, func(s *session) error {
-		same, err := s.ready(ctx, from, messages)
+func (a *Account) Move(ctx context.Context, from mailbox.Name, messages []mailbox.Doomed, to mailbox.Name) (mailbox.Moved, error) {
+	moved := mailbox.Moved{To: map[mailbox.ID]mailbox.ID{}}
+	err := a.once(ctx, from, func(s *session) error {
+		if err := s.use(ctx, from); err != nil {
+			return err
+		}
+		same, gone, err := s.verify(ctx, messages)
+		moved.Gone = gone
 		if err != nil || len(same) == 0 {
 			return err
 		}
 		if s.client.Caps().Has(goimap.CapMove) { // else go-imap would go its own way, with a bare EXPUNGE
-			return s.transplant(ctx, s.move, same, to, arrived)
+			return s.transplant(ctx, s.move, same, to, moved.To)
 		}
-		if err := s.transplant(ctx, s.copy, same, to, arrived); err != nil {
+		if err := s.transplant(ctx, s.copy, same, to, moved.To); err != nil {
 			return err
 		}
-		copied := slices.Collect(maps.Keys(arrived))
+		copied := slices.Collect(maps.Keys(moved.To))
 		if !s.caps["UIDPLUS"] {
-			kept = copied
+			moved.Kept = copied
 		}
 		return s.expunge(ctx, copied)
 	})
-	return arrived, kept, named(from, fmt.Sprintf("move messages to %q", string(to)), err)
-}
-
-// ready selects the mailbox and returns those of the messages that are there and are what they are taken for.
-func (s *session) ready(ctx context.Context, from mailbox.Name, messages []mailbox.Doomed) ([]mailbox.ID, error) {
-	if err := s.use(ctx, from); err != nil {
-		return nil, err
-	}
-	same, _, err := s.verify(ctx, messages)
-	return same, err
+	return moved, named(from, fmt.Sprintf("move messages to %q", string(to)), err)
 }
 
 // copied is what a COPYUID says.

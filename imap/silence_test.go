@@ -116,7 +116,7 @@ func TestS7SilentServer(t *testing.T) {
 			return err
 		}},
 		{"UID MOVE", silence, func(t *testing.T, a *Account) error {
-			_, _, err := a.Move(t.Context(), mailbox.Inbox, doomed, "Work")
+			_, err := a.Move(t.Context(), mailbox.Inbox, doomed, "Work")
 			return err
 		}},
 		{"UID FETCH 1 (UID RFC822.SIZE BODY.PEEK[HEADER])", silence, func(t *testing.T, a *Account) error {

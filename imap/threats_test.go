@@ -253,7 +253,7 @@ func TestR16NeverABareExpunge(t *testing.T) {
 		if plus := strings.Contains(caps, "UIDPLUS"); err != nil || (len(gone) == 1) != plus || (len(kept) == 1) == plus {
 			t.Errorf("%s: gone %v, kept %v, %v", caps, gone, kept, err)
 		}
-		if _, _, err := a.Move(context.Background(), "INBOX", []mailbox.Doomed{{ID: "1"}}, "B"); err != nil {
+		if _, err := a.Move(context.Background(), "INBOX", []mailbox.Doomed{{ID: "1"}}, "B"); err != nil {
 			t.Errorf("%s: move: %v", caps, err)
 		}
 		if _, err := a.Mailboxes(context.Background()); err != nil && !strings.Contains(err.Error(), "list") {

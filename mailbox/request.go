@@ -48,6 +48,13 @@ type Doomed struct {
 	Pair      Pair
 }
 
+// Moved tells what became of messages that were to be moved. What is in none of its parts was not touched.
+type Moved struct {
+	To   map[ID]ID // the ID of each in the other mailbox; zero if it went there, but the side could not tell under which ID
+	Kept []ID      // those that the side could only copy and mark, not take away
+	Gone []ID      // those that were no longer there
+}
+
 // Stored tells what became of a message that was added to a mailbox.
 type Stored struct {
 	Source  ID      // the ID that the message had where it came from

@@ -183,9 +183,6 @@ func (t *Tree) rename(from, to []string) error {
 	if err != nil {
 		return err
 	}
-	if taken, err := t.child(above, to[last]); err != nil || taken != "" {
-		return errors.Join(err, fs.ErrExist)
-	}
 	source, done, err := t.at(path[:len(path)-1])
 	if err != nil {
 		return err
@@ -196,6 +193,13 @@ func (t *Tree) rename(from, to []string) error {
 		return err
 	}
 	defer done()
+	taken, err := t.child(above, to[last])
+	if err != nil {
+		return err
+	}
+	if taken != "" && target.rmdir(taken) != nil { // an empty one is what is left of a mailbox that was removed
+		return fs.ErrExist
+	}
 	return source.renameDir(path[len(path)-1], target, to[last])
 }
 

@@ -30,9 +30,9 @@ func (t *Tree) Copy(ctx context.Context, from mailbox.Name, messages []mailbox.D
 }
 
 // Move moves messages to another mailbox. They keep their base names if nothing there has them.
-func (t *Tree) Move(ctx context.Context, from mailbox.Name, messages []mailbox.Doomed, to mailbox.Name) (arrived map[mailbox.ID]mailbox.ID, kept []mailbox.ID, err error) {
-	arrived, err = t.carry(ctx, from, messages, to, (*passage).move)
-	return arrived, nil, err
+func (t *Tree) Move(ctx context.Context, from mailbox.Name, messages []mailbox.Doomed, to mailbox.Name) (mailbox.Moved, error) {
+	arrived, err := t.carry(ctx, from, messages, to, (*passage).move)
+	return mailbox.Moved{To: arrived}, err
 }
 
 func (t *Tree) carry(ctx context.Context, from mailbox.Name, messages []mailbox.Doomed, to mailbox.Name,

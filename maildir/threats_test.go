@@ -107,7 +107,7 @@ func TestM13AndR27Order(t *testing.T) {
 			}
 		}},
 		{"a move", "move cur/x, fsync cur", true, func() {
-			if _, _, err := w.Move(t.Context(), "INBOX", doomed(ids[0]), "Archive"); err != nil {
+			if _, err := w.Move(t.Context(), "INBOX", doomed(ids[0]), "Archive"); err != nil {
 				t.Error(err)
 			}
 		}},
@@ -593,8 +593,8 @@ func TestR31(t *testing.T) {
 	w.make("Archive")
 	id := w.deliver("INBOX", "1|a")[0].ID
 	r.start(w.root)
-	arrived, _, err := w.Move(t.Context(), "INBOX", doomed(id), "Archive")
-	if err != nil || w.fetch("Archive", arrived[id]) != "a" || len(w.files("INBOX/new")) > 0 {
-		t.Errorf("moved to %v, %v; left %q", arrived, err, w.files("INBOX/new"))
+	moved, err := w.Move(t.Context(), "INBOX", doomed(id), "Archive")
+	if err != nil || w.fetch("Archive", moved.To[id]) != "a" || len(w.files("INBOX/new")) > 0 {
+		t.Errorf("moved to %v, %v; left %q", moved.To, err, w.files("INBOX/new"))
 	}
 }

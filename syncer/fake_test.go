@@ -395,30 +395,31 @@ func (m *memory) copyOne(from mailbox.Name, id mailbox.ID, to mailbox.Name, arri
 	}
 }
 
-func (m *memory) Move(ctx context.Context, from mailbox.Name, doomed []mailbox.Doomed, to mailbox.Name) (map[mailbox.ID]mailbox.ID, []mailbox.ID, error) {
+func (m *memory) Move(ctx context.Context, from mailbox.Name, doomed []mailbox.Doomed, to mailbox.Name) (moved mailbox.Moved, err error) {
 	if m.marksOff {
-		arrived, err := m.Copy(ctx, from, doomed, to)
-		if err != nil {
-			return nil, nil, err
+		if moved.To, err = m.Copy(ctx, from, doomed, to); err != nil {
+			return moved, err
 		}
-		gone, kept, err := m.Remove(ctx, from, doomed)
-		_ = gone
-		return arrived, kept, err
+		moved.Gone, moved.Kept, err = m.Remove(ctx, from, doomed)
+		return moved, err
 	}
-	arrived := map[mailbox.ID]mailbox.ID{}
+	moved.To = map[mailbox.ID]mailbox.ID{}
 	for _, d := range doomed {
 		err := m.effect(func() {
-			m.copyOne(from, d.ID, to, arrived)
-			if b := m.boxes[from]; b != nil {
-				delete(b.messages, d.ID)
-				b.version++
+			b := m.boxes[from]
+			if b == nil || b.messages[d.ID].raw == "" {
+				moved.Gone = append(moved.Gone, d.ID)
+				return
 			}
+			m.copyOne(from, d.ID, to, moved.To)
+			delete(b.messages, d.ID)
+			b.version++
 		})
 		if err != nil {
-			return nil, nil, err
+			return mailbox.Moved{}, err
 		}
 	}
-	return arrived, nil, nil
+	return moved, nil
 }
 
 func (m *memory) Create(_ context.Context, name mailbox.Name) error {

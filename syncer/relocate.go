@@ -142,13 +142,12 @@ func (a *applier) carryOut(ctx context.Context, j *job, key route, part []Reloca
 		a.touch(j.name)
 		a.touch(key.from)
 	}
-	var arrived map[mailbox.ID]mailbox.ID
-	var kept []mailbox.ID
+	var done mailbox.Moved
 	var err error
 	if key.move {
-		arrived, kept, err = mover.Move(ctx, key.from, doomed, j.name)
+		done, err = mover.Move(ctx, key.from, doomed, j.name)
 	} else {
-		arrived, err = mover.Copy(ctx, key.from, doomed, j.name)
+		done.To, err = mover.Copy(ctx, key.from, doomed, j.name)
 	}
 	if errors.Is(err, mailbox.ErrCannotLink) || !key.move && errors.As(err, new(*mailbox.MailboxError)) {
 		return nil, nil, nil // it can still be transferred
@@ -156,7 +155,7 @@ func (a *applier) carryOut(ctx context.Context, j *job, key route, part []Reloca
 	if err != nil {
 		return nil, nil, fmt.Errorf("%s from %q: %w", key, string(key.from), err)
 	}
-	return arrived, set(kept), nil
+	return done.To, set(done.Kept), nil
 }
 
 func (k route) String() string {

@@ -127,19 +127,22 @@ func (a *applier) toTrash(ctx context.Context, j *job, mover Mover, part []Chang
 		return err
 	}
 	a.touch(a.view.trash)
-	arrived, kept, err := mover.Move(ctx, j.name, doom(part, Far), a.view.trash)
+	moved, err := mover.Move(ctx, j.name, doom(part, Far), a.view.trash)
 	if err != nil {
 		return err
 	}
 	gone := map[mailbox.ID]bool{}
-	for id := range arrived {
+	for id := range moved.To {
 		gone[id] = true
 	}
-	marked := set(kept)
+	marked := set(moved.Kept)
 	for id := range marked {
 		delete(gone, id)
 	}
 	a.count(j.name, func(c *Counts) { c.Trashed += len(gone) })
+	for _, id := range moved.Gone { // removed there, too, since the scan
+		gone[id] = true
+	}
 	return a.removed(ctx, j, Far, part, gone, marked)
 }
 

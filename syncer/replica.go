@@ -74,11 +74,10 @@ type Batch interface {
 
 // A Mover is a Replica that can copy and move messages between its own mailboxes without a transfer. The result maps
 // each message to its ID in the other mailbox; a zero ID means that it went there, but the side could not tell under
-// which ID. What is not in the result was not touched. A moved message that the side could only copy and mark, not
-// take away, is in the second result too. The other mailbox exists.
+// which ID. What is not in the result was not touched. The other mailbox exists.
 type Mover interface {
 	Copy(ctx context.Context, from mailbox.Name, messages []mailbox.Doomed, to mailbox.Name) (map[mailbox.ID]mailbox.ID, error)
-	Move(ctx context.Context, from mailbox.Name, messages []mailbox.Doomed, to mailbox.Name) (arrived map[mailbox.ID]mailbox.ID, kept []mailbox.ID, err error)
+	Move(ctx context.Context, from mailbox.Name, messages []mailbox.Doomed, to mailbox.Name) (mailbox.Moved, error)
 }
 
 // A Labeler is a Replica on which one message can be in several mailboxes at once, and only once in each, as on Gmail. A

@@ -65,23 +65,43 @@ func (r *Report) mailbox(name mailbox.Name) *Counts {
 func (r *Report) Total() Counts {
 	var t Counts
 	for _, c := range r.Mailboxes {
-		t.Downloaded += c.Downloaded
-		t.DownloadedSize += c.DownloadedSize
-		t.Uploaded += c.Uploaded
-		t.UploadedSize += c.UploadedSize
-		t.Adopted += c.Adopted
-		t.Unlabelled += c.Unlabelled
-		t.Trashed += c.Trashed
-		t.Kept += c.Kept
-		t.Marked += c.Marked
-		for side := range 2 {
-			t.Copied[side] += c.Copied[side]
-			t.Moved[side] += c.Moved[side]
-			t.Flagged[side] += c.Flagged[side]
-			t.Removed[side] += c.Removed[side]
-		}
+		t.add(c)
 	}
 	return t
+}
+
+// add counts the messages of another line, too.
+func (c *Counts) add(o *Counts) {
+	c.Downloaded += o.Downloaded
+	c.DownloadedSize += o.DownloadedSize
+	c.Uploaded += o.Uploaded
+	c.UploadedSize += o.UploadedSize
+	c.Adopted += o.Adopted
+	c.Unlabelled += o.Unlabelled
+	c.Trashed += o.Trashed
+	c.Kept += o.Kept
+	c.Marked += o.Marked
+	for side := range 2 {
+		c.Copied[side] += o.Copied[side]
+		c.Moved[side] += o.Moved[side]
+		c.Flagged[side] += o.Flagged[side]
+		c.Removed[side] += o.Removed[side]
+	}
+}
+
+// Include counts what an attempt did, too, that ended before its time and was begun anew.
+func (r *Report) Include(attempt *Report) {
+	for _, o := range attempt.Mailboxes {
+		c := r.mailbox(o.Mailbox)
+		c.add(o)
+		for side := range 2 {
+			c.Created[side] = c.Created[side] || o.Created[side]
+			c.Deleted[side] = c.Deleted[side] || o.Deleted[side]
+		}
+		if c.Renamed == "" {
+			c.Renamed = o.Renamed
+		}
+	}
 }
 
 // Idle tells whether the run had nothing to do and left nothing behind.

@@ -111,7 +111,7 @@ func TestMoveTransfersNothing(t *testing.T) {
 		w.mustSync(t)
 		bodies, appends := w.far.bodies, w.far.appends
 		for _, id := range slices.Collect(maps.Keys(mover.boxes[mailbox.Inbox].messages)) {
-			if _, _, err := mover.Move(context.Background(), mailbox.Inbox, []mailbox.Doomed{{ID: id}}, "Archive"); err != nil {
+			if _, err := mover.Move(context.Background(), mailbox.Inbox, []mailbox.Doomed{{ID: id}}, "Archive"); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -138,7 +138,7 @@ func TestCopiesComeBeforeMoves(t *testing.T) {
 			if _, err := doer.Copy(t.Context(), mailbox.Inbox, one, "Z copied to"); err != nil {
 				t.Fatal(err)
 			}
-			if _, _, err := doer.Move(t.Context(), mailbox.Inbox, one, "A moved to"); err != nil {
+			if _, err := doer.Move(t.Context(), mailbox.Inbox, one, "A moved to"); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -867,4 +867,34 @@ func TestSpecialMailboxStays(t *testing.T) {
 		t.Errorf("on the far side %v, on the near side %v", w.far.boxes["Trash"], w.near.boxes["Trash"])
 	}
 	w.wantAgreement(t)
+}
+
+// What is removed on both sides while a run is under way is no problem: it is gone, as it should be.
+func TestRemovedOnBothSides(t *testing.T) {
+	for _, policy := range []Removal{Trash, Expunge} {
+		w := newWorld()
+		for range 3 {
+			w.far.put(mailbox.Inbox, w.write())
+		}
+		w.mustSync(t)
+		clear(w.near.boxes[mailbox.Inbox].messages)
+		w.near.boxes[mailbox.Inbox].version++
+		near := &watched{w.near, func() { clear(w.far.boxes[mailbox.Inbox].messages) }}
+		r, err := Run(t.Context(), w.far, near, w.ledger, Options{DeleteRemote: policy, Workers: 1, AllowDelete: true})
+		if err != nil || len(r.Problems) > 0 {
+			t.Errorf("%v: %v, %v", policy, err, r.Problems)
+		}
+		w.wantAgreement(t)
+	}
+}
+
+// watched lets something happen before it is asked for the last time what is missing.
+type watched struct {
+	*memory
+	then func()
+}
+
+func (w *watched) Missing(ctx context.Context, name mailbox.Name, ids []mailbox.ID) ([]mailbox.ID, error) {
+	w.then()
+	return w.memory.Missing(ctx, name, ids)
 }

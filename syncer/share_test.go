@@ -40,7 +40,7 @@ func (l *labelled) Elsewhere(context.Context, mailbox.Name, []mailbox.ID, []mail
 }
 
 // Move takes a message out of all mailboxes if it goes to the Trash.
-func (l *labelled) Move(ctx context.Context, from mailbox.Name, messages []mailbox.Doomed, to mailbox.Name) (map[mailbox.ID]mailbox.ID, []mailbox.ID, error) {
+func (l *labelled) Move(ctx context.Context, from mailbox.Name, messages []mailbox.Doomed, to mailbox.Name) (mailbox.Moved, error) {
 	for _, m := range messages {
 		if raw := l.boxes[from].messages[m.ID].raw; to == "Trash" {
 			l.vanish(raw, from)

@@ -47,7 +47,11 @@ func (r *accountRun) run(ctx context.Context) (*syncer.Report, error) {
 	}
 	r.teller.warn(fmt.Errorf("%w; it was set aside as %s, and all mail is paired anew by its content. "+
 		"What was removed on one side only since the last run comes back", err, aside))
-	return r.once(ctx)
+	again, err := r.once(ctx)
+	if again != nil && report != nil {
+		again.Include(report)
+	}
+	return again, err
 }
 
 // once opens what the engine needs and lets it run.

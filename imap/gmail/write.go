@@ -3,6 +3,7 @@ package gmail
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -29,10 +30,10 @@ func held(flags mailbox.Flags) mailbox.Flags {
 
 // Move moves messages. Out of All Mail nothing can be moved but to Spam and Trash: there a message only gets a label
 // more, and stays.
-func (a *Account) Move(ctx context.Context, from mailbox.Name, messages []mailbox.Doomed, to mailbox.Name) (arrived map[mailbox.ID]mailbox.ID, kept []mailbox.ID, err error) {
+func (a *Account) Move(ctx context.Context, from mailbox.Name, messages []mailbox.Doomed, to mailbox.Name) (mailbox.Moved, error) {
 	if from == a.Whole() && a.isView(to) {
-		arrived, err = a.Copy(ctx, from, messages, to)
-		return arrived, nil, err
+		arrived, err := a.Copy(ctx, from, messages, to)
+		return mailbox.Moved{To: arrived}, err
 	}
 	return a.Account.Move(ctx, from, messages, to)
 }
@@ -53,11 +54,8 @@ func (a *Account) Unlabel(ctx context.Context, name mailbox.Name, messages []mai
 	if all == "" || all == name {
 		return nil, &mailbox.MailboxError{Mailbox: name, Err: fmt.Errorf("messages cannot be taken out of this mailbox alone; All Mail is %q", string(all))}
 	}
-	moved, _, err := a.Account.Move(ctx, name, messages, all)
-	for id := range moved {
-		gone = append(gone, id)
-	}
-	return gone, err
+	moved, err := a.Account.Move(ctx, name, messages, all)
+	return slices.AppendSeq(moved.Gone, maps.Keys(moved.To)), err
 }
 
 // Elsewhere tells which messages of a mailbox are in further mailboxes than those named, which its owner does not sync.
@@ -103,13 +101,14 @@ func (a *Account) Discard(ctx context.Context, name mailbox.Name, messages []mai
 		gone, _, err = a.Remove(ctx, name, messages)
 		return gone, err
 	}
-	arrived, _, err := a.Account.Move(ctx, name, messages, trash)
+	moved, err := a.Account.Move(ctx, name, messages, trash)
 	if err != nil {
 		return nil, err
 	}
+	gone = moved.Gone
 	var doomed []mailbox.Doomed
 	for _, m := range messages {
-		if id, ok := arrived[m.ID]; ok {
+		if id, ok := moved.To[m.ID]; ok {
 			gone = append(gone, m.ID)
 			if id != "" { // else it lies in the Trash until Gmail empties it
 				m.ID = id
