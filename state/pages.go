@@ -1,6 +1,7 @@
 package state
 
 import (
+	"bytes"
 	"encoding/binary"
 	"fmt"
 	"hash/fnv"
@@ -57,7 +58,7 @@ func checkPages(file []byte) error {
 	}
 	w.used = make([]bool, w.pages)
 	w.used[0], w.used[1] = true, true
-	if err := w.tree(order.Uint64(meta[16:])); err != nil {
+	if err := w.tree(order.Uint64(meta[16:]), nil); err != nil {
 		return err
 	}
 	if free := order.Uint64(meta[32:]); free != noFreelist {
@@ -120,50 +121,73 @@ func (w *pageWalk) read(number uint64) ([]byte, error) {
 	return page[:(last-number+1)*w.pageSize], nil
 }
 
-// tree goes over a page and all below it.
-func (w *pageWalk) tree(number uint64) error {
+// tree goes over a page and all below it. first is what its first key must be, for bbolt finds the place of a page in
+// the one above by that; nil if there is none above.
+func (w *pageWalk) tree(number uint64, first []byte) error {
 	page, err := w.read(number)
 	if err != nil {
 		return err
 	}
 	switch order.Uint16(page[8:]) {
 	case kindBranch:
-		return w.branch(number, page)
+		return w.branch(number, page, first)
 	case kindLeaf:
-		return w.leaf(number, page)
+		return w.leaf(number, page, first)
 	}
 	return w.bad(number, "of a wrong kind")
 }
 
-func (w *pageWalk) branch(number uint64, page []byte) error {
+func (w *pageWalk) branch(number uint64, page, first []byte) error {
 	count := int(order.Uint16(page[10:]))
 	if count == 0 || pageHead+count*elementSize > len(page) {
 		return w.bad(number, "wrong count")
 	}
+	var before []byte
 	for at := pageHead; at < pageHead+count*elementSize; at += elementSize {
-		if int(order.Uint32(page[at:]))+int(order.Uint32(page[at+4:])) > len(page)-at {
+		start := int(order.Uint32(page[at:]))
+		end := start + int(order.Uint32(page[at+4:]))
+		if end > len(page)-at {
 			return w.bad(number, "key outside")
 		}
-		if err := w.tree(order.Uint64(page[at+8:])); err != nil {
+		key := page[at+start : at+end]
+		if !inOrder(before, key, first) {
+			return w.bad(number, "keys in disorder")
+		}
+		if err := w.tree(order.Uint64(page[at+8:]), key); err != nil {
 			return err
 		}
+		before = key
 	}
 	return nil
 }
 
+// inOrder tells whether a key may stand behind the one before it, or, if there is none, as the first.
+func inOrder(before, key, first []byte) bool {
+	if before == nil {
+		return first == nil || bytes.Equal(key, first)
+	}
+	return bytes.Compare(before, key) < 0
+}
+
 // leaf goes over the elements of a leaf, and the buckets among them.
-func (w *pageWalk) leaf(number uint64, page []byte) error {
+func (w *pageWalk) leaf(number uint64, page, first []byte) error {
 	count := int(order.Uint16(page[10:]))
-	if pageHead+count*elementSize > len(page) {
+	if pageHead+count*elementSize > len(page) || count == 0 && first != nil {
 		return w.bad(number, "wrong count")
 	}
+	var before []byte
 	for at := pageHead; at < pageHead+count*elementSize; at += elementSize {
-		kind, key := order.Uint32(page[at:]), int(order.Uint32(page[at+4:]))
-		value := key + int(order.Uint32(page[at+8:]))
+		kind, start := order.Uint32(page[at:]), int(order.Uint32(page[at+4:]))
+		value := start + int(order.Uint32(page[at+8:]))
 		end := value + int(order.Uint32(page[at+12:]))
 		if end > len(page)-at {
 			return w.bad(number, "value outside")
 		}
+		key := page[at+start : at+value]
+		if !inOrder(before, key, first) {
+			return w.bad(number, "keys in disorder")
+		}
+		before = key
 		if kind&leafIsBucket == 0 {
 			continue
 		}
@@ -179,13 +203,13 @@ func (w *pageWalk) bucket(number uint64, value []byte) error {
 		return w.bad(number, "bucket without a root")
 	}
 	if root := order.Uint64(value); root != 0 {
-		return w.tree(root)
+		return w.tree(root, nil)
 	}
 	inline := value[bucketHead:]
 	if len(inline) < pageHead || order.Uint16(inline[8:]) != kindLeaf {
 		return w.bad(number, "bucket without a page")
 	}
-	return w.leaf(number, inline)
+	return w.leaf(number, inline, nil)
 }
 
 // freelist sees that no page is both free and in use: the next transaction would write over it.

@@ -16,7 +16,7 @@ func pagesOf(file []byte, kind uint16) (numbers []uint64) {
 	size := uint64(order.Uint32(meta[8:]))
 	w := &pageWalk{file: file, pageSize: size, pages: order.Uint64(meta[40:])}
 	w.used = make([]bool, w.pages)
-	_ = w.tree(order.Uint64(meta[16:]))
+	_ = w.tree(order.Uint64(meta[16:]), nil)
 	if kind == kindFree {
 		return []uint64{order.Uint64(meta[32:])}
 	}
@@ -26,6 +26,16 @@ func pagesOf(file []byte, kind uint16) (numbers []uint64) {
 		}
 	}
 	return numbers
+}
+
+// keyAt returns where the last octet of a page's first key is; field is where an element tells where its key begins.
+func keyAt(file []byte, page, field int) int {
+	at := page + pageHead
+	start, length := order.Uint32(file[at:]), order.Uint32(file[at+4:])
+	if field == 4 { // of a leaf
+		start, length = length, order.Uint32(file[at+8:])
+	}
+	return at + int(start+length) - 1
 }
 
 // Each of these would cost bbolt all memory, all stack, or the data of a page in use.
@@ -56,6 +66,9 @@ func TestDamagedPages(t *testing.T) {
 		"too many elements":        func(f []byte) { order.PutUint16(f[leaf*size+10:], 5000) },
 		"a branch with no element": func(f []byte) { order.PutUint16(f[branch*size+10:], 0) },
 		"a key outside":            func(f []byte) { order.PutUint32(f[branch*size+pageHead+4:], 1<<31) },
+		"another key above":        func(f []byte) { f[keyAt(f, branch*size, 8)]++ },
+		"a wrong first key":        func(f []byte) { f[keyAt(f, leaf*size, 4)]++ },
+		"keys in disorder":         func(f []byte) { f[keyAt(f, leaf*size+elementSize, 4)] = 0xff },
 		"a value outside":          func(f []byte) { order.PutUint32(f[leaf*size+pageHead+12:], 1<<31) },
 		"a page in use, and free":  func(f []byte) { order.PutUint64(f[free*size+pageHead:], uint64(leaf)) },
 		"a page free twice":        func(f []byte) { copy(f[free*size+pageHead:][:8], f[free*size+pageHead+8:]) },
