@@ -16,6 +16,7 @@ type Account struct {
 	options Options
 
 	mu          sync.Mutex
+	plain       bool       // what the server compresses cannot be read
 	changed     *sync.Cond // idle or live changed
 	idle        []*session
 	live        int
@@ -148,6 +149,7 @@ func (a *Account) grow(ctx context.Context) (*session, error) {
 
 // release gives a session back. One whose connection is dead is dropped.
 func (a *Account) release(s *session) {
+	a.distrust(s.conn.Err())
 	dead := s.conn.Err() != nil
 	a.mu.Lock()
 	if dead || a.closed {

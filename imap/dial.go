@@ -70,7 +70,7 @@ func (a *Account) dial(ctx context.Context) (*wire.Conn, error) {
 		}
 		raw = protected
 	}
-	conn := wire.New(raw, wire.Options{Trace: a.options.Trace.Conn(), Silence: a.options.Timeout, Report: a.options.Report})
+	conn := wire.New(raw, wire.Options{Trace: a.options.Trace.Conn(), Silence: a.options.Timeout, Traffic: a.options.Traffic, Report: a.options.Report})
 	if err := a.greet(ctx, conn); err != nil {
 		return nil, errors.Join(err, ignoreClosed(conn.Close()))
 	}

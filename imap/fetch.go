@@ -67,6 +67,9 @@ type fetching struct {
 
 // from fetches what is left, over one connection.
 func (f *fetching) from(ctx context.Context, s *session, name mailbox.Name) error {
+	if err := s.squeeze(ctx, int64(len(f.order))*bodyOctets); err != nil {
+		return err
+	}
 	if err := s.use(ctx, name); err != nil {
 		return err
 	}

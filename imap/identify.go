@@ -21,6 +21,9 @@ const maxHeader = 64 << 10
 func (a *Account) Identify(ctx context.Context, name mailbox.Name, ids []mailbox.ID, found func(mailbox.ID, mailbox.Content)) error {
 	contents := map[mailbox.ID]mailbox.Content{}
 	err := a.repeat(ctx, name, func(s *session) error {
+		if err := s.squeeze(ctx, int64(len(ids))*headerOctets); err != nil {
+			return err
+		}
 		if err := s.use(ctx, name); err != nil {
 			return err
 		}

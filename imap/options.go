@@ -36,6 +36,8 @@ type Options struct {
 	Password func(context.Context) (string, error)
 	// Prefix is what Account.Prefix told before; nil if it never did. The server is not asked again then.
 	Prefix      *string
+	Compress    Compression
+	Traffic     *wire.Traffic     // counts what comes and goes; may be nil
 	Connections int               // at most so many at once; 0 means DefaultConnections
 	Timeout     time.Duration     // of silence; 0 means a minute
 	Trace       *wire.TraceWriter // may be nil
@@ -54,6 +56,9 @@ func (o *Options) defaults() {
 	}
 	if o.Timeout == 0 {
 		o.Timeout = time.Minute
+	}
+	if o.Traffic == nil {
+		o.Traffic = new(wire.Traffic)
 	}
 	if o.Report == nil {
 		o.Report = func(string) {}

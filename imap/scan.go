@@ -63,6 +63,9 @@ func (a *Account) ScanWith(ctx context.Context, req mailbox.ScanRequest, aid *Ai
 	var scan *mailbox.Scan
 	err := a.repeat(ctx, req.Name, func(s *session) error {
 		v := &survey{session: s, req: req, old: readMemo(req.Since), aid: aid}
+		if err := s.squeeze(ctx, (int64(a.given(req.Name))-int64(v.old.Next))*metaOctets); err != nil {
+			return err
+		}
 		err := v.run(ctx)
 		scan = v.scan
 		return err

@@ -106,6 +106,7 @@ func (r *accountRun) sync(ctx context.Context) (report *syncer.Report, err error
 		return nil, err
 	}
 	options := r.env.imapOptions(r.account, r.trace, r.teller.note)
+	options.Traffic = &r.teller.traffic
 	if options.Prefix, err = r.prefix(); err != nil {
 		return nil, err
 	}

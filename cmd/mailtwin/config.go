@@ -44,6 +44,7 @@ type account struct {
 	MaxDelete       string   `toml:"max_delete"`
 	Connections     *int     `toml:"connections"`
 	Timeout         string   `toml:"timeout"`
+	Compress        *bool    `toml:"compress"`
 	Insecure        bool     `toml:"insecure"`
 	Attic           string   `toml:"attic"`
 

@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"mailtwin/imap/wire"
 	"mailtwin/mailbox"
 	"mailtwin/syncer"
 )
@@ -22,6 +23,7 @@ type teller struct {
 	dryRun  bool
 	began   time.Time
 	bar     *progress
+	traffic wire.Traffic
 
 	mu    sync.Mutex
 	alike map[string]int // problems of one mailbox and one reason
@@ -182,6 +184,9 @@ func (t *teller) lines(report *syncer.Report, err error) {
 	if end := t.end(report, err); end != "" {
 		t.env.print("%s: %s", show(t.account), end)
 	}
+	if in, _ := t.traffic.Octets(); t.o.verbose && in > 0 {
+		t.env.print("%s: %s", show(t.account), t.octets())
+	}
 }
 
 // end sums a run up; an error that ended it early speaks for itself.
@@ -208,6 +213,16 @@ func (t *teller) end(report *syncer.Report, err error) string {
 		return fmt.Sprintf("done but for %s, in %s", strings.Join(but, " and "), took)
 	}
 	return fmt.Sprintf("up to date, in %s", took)
+}
+
+// octets says how much came and went.
+func (t *teller) octets() string {
+	in, out := t.traffic.Octets()
+	text := fmt.Sprintf("%s received, %s sent", octetsFor(in), octetsFor(out))
+	if wireIn, wireOut := t.traffic.OnWire(); wireIn != in {
+		text += fmt.Sprintf("; compressed: %s and %s", octetsFor(wireIn), octetsFor(wireOut))
+	}
+	return text
 }
 
 // heldBack tells whether a run did everything but some removals.
@@ -289,6 +304,9 @@ func (t *teller) finishJSON(report *syncer.Report, err error) {
 		"problems": len(report.Problems), "waiting": len(report.Waiting),
 		"dry_run": t.dryRun, "seconds": time.Since(t.began).Seconds(),
 	}
+	in, out := t.traffic.Octets()
+	wireIn, wireOut := t.traffic.OnWire()
+	fields["received_bytes"], fields["sent_bytes"], fields["received_on_wire"], fields["sent_on_wire"] = in, out, wireIn, wireOut
 	t.brakes(err)
 	fields["exit_status"] = exitStatus(err)
 	if err == nil {

@@ -140,6 +140,9 @@ namespace inbox {
     special_use = \Trash
   }
 }
+protocol imap {
+  mail_plugins = imap_zlib
+}
 service imap-login {
   chroot =
   service_count = 0

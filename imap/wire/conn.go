@@ -21,6 +21,7 @@ type Options struct {
 	Trace      *Trace        // nil: nothing is written
 	Silence    time.Duration // how long the server may take for an answer, or for 64 KiB of a longer one; 0 means a minute
 	MaxMessage int64         // octets of the largest body; 0 means 1 GiB
+	Traffic    *Traffic      // counts the octets; may be nil
 	Report     func(string)  // told what was skipped because it could not be read; the text is foreign. May be nil
 }
 
@@ -38,6 +39,7 @@ type Conn struct {
 
 	mu     sync.Mutex
 	raw    net.Conn
+	stream io.ReadWriter // over raw; counted, and compressed if that was agreed on
 	queue  []*entry
 	serial int
 	handed bool          // go-imap is on top and reads
@@ -71,6 +73,9 @@ func New(conn net.Conn, o Options) *Conn {
 	if o.MaxMessage == 0 {
 		o.MaxMessage = defaultLargest
 	}
+	if o.Traffic == nil {
+		o.Traffic = new(Traffic)
+	}
 	if o.Report == nil {
 		o.Report = func(string) {}
 	}
@@ -78,6 +83,7 @@ func New(conn net.Conn, o Options) *Conn {
 		options: o, raw: conn, prefix: rand.Text()[:6],
 		writing: make(chan struct{}, 1), gone: make(chan struct{}),
 	}
+	c.stream = &meter{Conn: conn, traffic: o.Traffic}
 	c.p = &parser{br: bufio.NewReaderSize(source{c}, 64<<10), largest: o.MaxMessage}
 	if o.Trace != nil {
 		c.p.lines, c.p.skips = c.traceLine, o.Trace.skipped
@@ -103,6 +109,7 @@ func (c *Conn) send(b []byte) (int, error) {
 func (c *Conn) sendSome(b []byte) (int, error) {
 	c.mu.Lock()
 	raw, dead := c.raw, c.dead
+	out := c.stream
 	c.mu.Unlock()
 	if dead != nil {
 		return 0, dead
@@ -110,7 +117,8 @@ func (c *Conn) sendSome(b []byte) (int, error) {
 	if err := raw.SetWriteDeadline(time.Now().Add(c.options.Silence)); err != nil {
 		return 0, err
 	}
-	n, err := raw.Write(b)
+	n, err := out.Write(b)
+	c.options.Traffic.out.Add(int64(n))
 	if err == nil {
 		_, err = c.await(true)
 	}
@@ -172,6 +180,8 @@ func (c *Conn) explain(err error) error {
 		return err
 	case c.bye != "":
 		return fmt.Errorf("%w: the server closed the connection: %s", mailbox.ErrTemporary, c.bye)
+	case errors.Is(err, ErrCompression):
+		return fmt.Errorf("%w: %w", mailbox.ErrTemporary, err)
 	case errors.Is(err, os.ErrDeadlineExceeded) && c.patience.octets > 0:
 		return fmt.Errorf("%w: the server is too slow: %d octets in %s", mailbox.ErrTemporary, c.patience.octets, c.options.Silence)
 	case errors.Is(err, os.ErrDeadlineExceeded):

@@ -19,5 +19,5 @@
 //   - the guard: until go-imap skips what it cannot read instead of closing the connection, bounds what it stores, and
 //     bounds recursion;
 //   - the trace: until its DebugWriter leaves out passwords;
-//   - room for commands that go-imap has no types for (QRESYNC, pull request 720; X-GM-EXT-1, 757; COMPRESS, 759).
+//   - what go-imap has no types for: QRESYNC (pull request 720), X-GM-EXT-1 (757), COMPRESS (759).
 package wire

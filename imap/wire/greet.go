@@ -64,7 +64,7 @@ func (c *Conn) StartTLS(ctx context.Context, config *tls.Config) error {
 		return errors.Join(err, c.Close())
 	}
 	c.mu.Lock()
-	c.raw = conn
+	c.raw, c.stream = conn, &meter{Conn: conn, traffic: c.options.Traffic}
 	c.mu.Unlock()
 	c.ForgetCaps()
 	return conn.SetDeadline(time.Time{})

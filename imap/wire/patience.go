@@ -1,7 +1,7 @@
 package wire
 
 import (
-	"net"
+	"io"
 	"time"
 )
 
@@ -22,11 +22,12 @@ func (w *patience) renewed() { w.spent, w.octets = 0, 0 }
 type source struct{ c *Conn }
 
 func (s source) Read(p []byte) (int, error) {
-	raw, err := s.c.await(false)
+	in, err := s.c.await(false)
 	if err != nil {
 		return 0, err
 	}
-	n, err := raw.Read(p)
+	n, err := in.Read(p)
+	s.c.options.Traffic.in.Add(int64(n))
 	s.c.heard(n)
 	return n, err
 }
@@ -34,7 +35,7 @@ func (s source) Read(p []byte) (int, error) {
 // await sets the time by which the server must have said something: none, if nothing is awaited. It is decided and set
 // in one step, else a reader that waits at leisure could be given the deadline of a command answered long ago. Whoever
 // has just sent something asks anew.
-func (c *Conn) await(anew bool) (net.Conn, error) {
+func (c *Conn) await(anew bool) (io.Reader, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if anew {
@@ -46,7 +47,7 @@ func (c *Conn) await(anew bool) (net.Conn, error) {
 		c.patience.since = time.Now()
 		limit = c.patience.since.Add(c.options.Silence - c.patience.spent)
 	}
-	return c.raw, c.raw.SetReadDeadline(limit)
+	return c.stream, c.raw.SetReadDeadline(limit)
 }
 
 // heard counts what came. A server that says an octet now and then must not hold us up for ever.

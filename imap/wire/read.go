@@ -85,7 +85,7 @@ func (c *Conn) continuation() {
 	c.pass("+ ", guardText(text))
 }
 
-func (c *Conn) tagged() error {
+func (c *Conn) tagged() (err error) {
 	tag := string(c.p.word())
 	c.p.space()
 	status := parseStatus(string(c.p.word()), c.p.seg)
@@ -97,8 +97,11 @@ func (c *Conn) tagged() error {
 		c.learn(capWords(status.Args))
 	}
 	if e.exec != nil {
+		if e.verb == "COMPRESS" && status.Kind == "OK" {
+			err = c.squeeze()
+		}
 		e.exec.answer(e.index, status)
-		return nil
+		return err
 	}
 	if waits {
 		c.pass("+ so that go-imap goes on")
