@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"mailtwin/mailbox"
@@ -14,6 +15,8 @@ import (
 // An Account is an account on a server. Its methods may be called from several goroutines at once; Close ends it.
 type Account struct {
 	options Options
+	// noVanished means that the server offers QRESYNC and does not do it.
+	noVanished atomic.Bool
 
 	mu          sync.Mutex
 	plain       bool       // what the server compresses cannot be read

@@ -32,7 +32,7 @@ func (a *Account) Ask(ctx context.Context, name mailbox.Name, q Question) (Selec
 	var data Selected
 	err := a.repeat(ctx, name, func(s *session) error {
 		q.Begin()
-		wait, err := s.beginOpen(name, false)
+		wait, err := s.beginOpen(ctx, name, false)
 		if err != nil {
 			return err
 		}

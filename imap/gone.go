@@ -14,11 +14,15 @@ const maxSet = 7 << 10
 // maxAsked is how many messages that a listing left out are asked for one by one.
 const maxAsked = 1000
 
-// settle compares what was seen with how many messages the SELECT said there are. Unless that adds up, a SEARCH tells
-// what is there, and is believed if its own numbers agree with those of the SELECT. Then what the ledger knows and the
+// settle compares what was seen, and said to be gone, with how many messages the SELECT said there are. Unless that adds
+// up, a SEARCH tells what is there, and is believed if its own numbers agree with those of the SELECT. Then what the ledger knows and the
 // SEARCH does not is gone, and what the SEARCH knows and nobody saw was left out.
 func (v *survey) settle(ctx context.Context) error {
-	if v.addsUp() {
+	gone := v.saidGone()
+	if v.addsUp(len(gone)) {
+		for uid := range gone {
+			v.scan.Gone = append(v.scan.Gone, idOf(uid))
+		}
 		return nil
 	}
 	there, ok, err := v.session.search(ctx, wire.UIDSet{{First: 1, Last: max(1, v.last())}})
@@ -50,9 +54,10 @@ func (v *survey) last() uint32 {
 	return uint32(v.data.UIDNext) - 1
 }
 
-// addsUp tells whether the messages that are known or new are as many as the SELECT said, with none missing.
-func (v *survey) addsUp() bool {
-	count := 0
+// addsUp tells whether the messages that are known or new, less those that are said to be gone, are as many as the SELECT
+// said, with none missing.
+func (v *survey) addsUp(gone int) bool {
+	count := -gone
 	for i := range v.seen.list {
 		uid := v.seen.list[i].uid
 		if uid <= v.last() && (v.full || v.isNew(uid)) {

@@ -84,7 +84,9 @@ type survey struct {
 	aid     *Aid
 	data    *goimap.SelectData
 	seen    sightings
-	full    bool // everything was asked for
+	// vanished is what a server with QRESYNC says to be gone since the cursor.
+	vanished []wire.UIDSet
+	full     bool // everything was asked for
 	// there is what a SEARCH says exists; sure that there was one, that it was needed, and that it adds up.
 	there wire.UIDSet
 	sure  bool
@@ -98,6 +100,7 @@ func (v *survey) run(ctx context.Context) error {
 	}
 	if !quick {
 		v.seen.clear()
+		v.vanished = nil
 		if err := v.listAll(ctx); err != nil {
 			return err
 		}
@@ -147,11 +150,11 @@ func (v *survey) quick(ctx context.Context) (ok bool, err error) {
 		v.data, err = s.open(ctx, v.req.Name, false)
 		return false, err
 	}
-	wait, err := s.beginOpen(v.req.Name, false)
+	wait, err := s.beginOpen(ctx, v.req.Name, false)
 	if err != nil {
 		return false, err
 	}
-	status, execErr := s.conn.Exec(ctx, v.seen.take, v.questions()...)
+	status, execErr := s.conn.Exec(ctx, v.hear, v.questions()...)
 	if v.data, err = wait(ctx); err != nil || execErr != nil {
 		return false, errors.Join(err, execErr)
 	}
@@ -161,6 +164,9 @@ func (v *survey) quick(ctx context.Context) (ok bool, err error) {
 	for i, answer := range status {
 		empty := v.data.NumMessages == 0 && answer.Kind == "BAD" // some servers find * wrong in an empty mailbox
 		if answer.Kind != "OK" && !empty {
+			if s.resyncs {
+				v.distrustVanished()
+			}
 			s.account.options.Report(fmt.Sprintf("mailbox %q: question %d was refused: %s", string(v.req.Name), i+1, answer.Text))
 			return false, nil
 		}
@@ -174,7 +180,7 @@ func (v *survey) questions() []*wire.Command {
 		return cmds
 	}
 	if v.old.Next > 1 {
-		cmds = append(cmds, wire.Cmd("UID FETCH").Raw(fmt.Sprintf("1:%d (UID FLAGS) (CHANGEDSINCE %d)", v.old.Next-1, v.old.Highest)))
+		cmds = append(cmds, wire.Cmd("UID FETCH").Raw(fmt.Sprintf("1:%d (UID FLAGS) (CHANGEDSINCE %d%s)", v.old.Next-1, v.old.Highest, v.vanishes())))
 	}
 	var witnesses []uint32
 	for _, w := range v.old.Witnesses {

@@ -21,6 +21,8 @@ type session struct {
 	client  *imapclient.Client
 	caps    map[string]bool
 
+	asked    bool         // ENABLE was sent, or is not wanted
+	resyncs  bool         // QRESYNC was asked for
 	opened   bool         // some mailbox may be selected, or examined
 	selected mailbox.Name // the one that is selected, and may be changed; empty if none
 	data     *goimap.SelectData
@@ -99,7 +101,7 @@ func (s *session) unselect(ctx context.Context) error {
 
 // open selects a mailbox anew, or looks at it without the right to change it.
 func (s *session) open(ctx context.Context, name mailbox.Name, readOnly bool) (*goimap.SelectData, error) {
-	wait, err := s.beginOpen(name, readOnly)
+	wait, err := s.beginOpen(ctx, name, readOnly)
 	if err != nil {
 		return nil, err
 	}
@@ -107,9 +109,12 @@ func (s *session) open(ctx context.Context, name mailbox.Name, readOnly bool) (*
 }
 
 // beginOpen sends a SELECT, so that more can follow in the same flight, and returns how to wait for its answer.
-func (s *session) beginOpen(name mailbox.Name, readOnly bool) (func(context.Context) (*goimap.SelectData, error), error) {
+func (s *session) beginOpen(ctx context.Context, name mailbox.Name, readOnly bool) (func(context.Context) (*goimap.SelectData, error), error) {
 	known, err := s.account.utf8Name(name)
 	if err != nil {
+		return nil, err
+	}
+	if err := s.enable(ctx); err != nil {
 		return nil, err
 	}
 	s.opened, s.selected, s.data = true, "", nil

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"os"
@@ -123,6 +124,10 @@ func read(r *Response, said *strings.Builder) error {
 		if err != nil && strings.Contains(err.Error(), "ESEARCH") {
 			err = nil // some of the captures are of SORT and PARTIAL, which are never asked for
 		}
+		return err
+	case "VANISHED":
+		uids, earlier, err := r.Vanished()
+		fmt.Fprintf(said, " %v %v", uids, earlier)
 		return err
 	case "FETCH":
 		m, err := r.Fetch(func(_ *Fetch, section string, size int64, body io.Reader) error {

@@ -28,6 +28,16 @@ type execution struct {
 // one may do better it wraps mailbox.ErrTemporary. An IMAP command cannot be taken back: if ctx ends first, the
 // connection is closed. handle is not running any more when Exec returns.
 func (c *Conn) Exec(ctx context.Context, handle func(*Response) error, cmds ...*Command) ([]Status, error) {
+	wait, err := c.Start(ctx, handle, cmds...)
+	if err != nil || wait == nil {
+		return nil, err
+	}
+	return wait()
+}
+
+// Start is Exec that returns as soon as the commands are sent, so that others may follow in the same flight; wait does
+// the rest, unless nobody cares what comes of them. It is nil if there are no commands.
+func (c *Conn) Start(ctx context.Context, handle func(*Response) error, cmds ...*Command) (wait func() ([]Status, error), err error) {
 	x := &execution{handler: handle, answers: make([]Status, len(cmds)), waiting: len(cmds), done: make(chan struct{})}
 	if len(cmds) == 0 {
 		return nil, nil
@@ -38,6 +48,10 @@ func (c *Conn) Exec(ctx context.Context, handle func(*Response) error, cmds ...*
 	if err := c.launch(ctx, x, cmds); err != nil {
 		return nil, err
 	}
+	return func() ([]Status, error) { return c.attend(ctx, x) }, nil
+}
+
+func (c *Conn) attend(ctx context.Context, x *execution) ([]Status, error) {
 	if !c.isHanded() {
 		return c.drive(ctx, x)
 	}

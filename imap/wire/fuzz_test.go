@@ -16,7 +16,7 @@ func FuzzResponse(f *testing.F) {
 		"* 1 FETCH (UID 7 FLAGS (\\Seen) BODY[] {5}\r\nhello)\r\n", "* LIST (\\Noselect) \"/\" \"a\\\"b\"\r\n",
 		"* STATUS A (MESSAGES 1 HIGHESTMODSEQ 3)\r\n", "* ESEARCH (TAG \"a\") UID ALL 1:3,5 COUNT 4\r\n",
 		"* OK [PERMANENTFLAGS (\\*)] x\r\n", "a OK [COPYUID 1 2 3] x\r\n", "+ go\r\n", "* 1 FETCH (BODY[HEADER.FIELDS (A)] NIL)\r\n",
-		"* LIST () NIL {3}\r\na\r\n (\"X\" (1 2))\r\n",
+		"* LIST () NIL {3}\r\na\r\n (\"X\" (1 2))\r\n", "* VANISHED (EARLIER) 1:3,7\r\n",
 	} {
 		f.Add([]byte(seed))
 	}

@@ -41,6 +41,27 @@ func (r *Response) Search() (Search, error) {
 	}
 }
 
+// Vanished returns a VANISHED response: UIDs that are no longer there. earlier tells that it answers a question about
+// what happened before; else they went just now.
+//
+// Source: RFC 7162, section 3.2.10.
+func (r *Response) Vanished() (uids UIDSet, earlier bool, err error) {
+	r.p.space()
+	if r.p.accept('(') {
+		earlier = bytes.EqualFold(r.p.word(), []byte("EARLIER"))
+		r.p.space()
+		if !earlier || !r.p.accept(')') {
+			return nil, false, fmt.Errorf("VANISHED: %w", errSyntax)
+		}
+		r.p.space()
+	}
+	ranges, err := parseRanges(string(r.p.word()))
+	if err != nil {
+		return nil, false, fmt.Errorf("VANISHED: %w", err)
+	}
+	return normalise(ranges), earlier, nil
+}
+
 func (r *Response) esearch() (Search, error) {
 	s := Search{Extended: true}
 	for {
