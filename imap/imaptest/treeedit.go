@@ -204,8 +204,24 @@ func (t Tree) Rename(from, to string) error {
 	if err := os.Remove(t.Dir(to)); err != nil && !os.IsNotExist(err) { // what is left of a mailbox that was removed
 		return err
 	}
-	return os.Rename(t.Dir(from), t.Dir(to))
+	if err := os.Rename(t.Dir(from), t.Dir(to)); err != nil {
+		return err
+	}
+	t.tidy(from)
+	return nil
 }
 
 // Delete removes a mailbox with all its messages, and those below it.
-func (t Tree) Delete(mailbox string) error { return os.RemoveAll(t.Dir(mailbox)) }
+func (t Tree) Delete(mailbox string) error {
+	if err := os.RemoveAll(t.Dir(mailbox)); err != nil {
+		return err
+	}
+	t.tidy(mailbox)
+	return nil
+}
+
+// tidy removes the directories above a mailbox that went away, as far as nothing else is in them.
+func (t Tree) tidy(mailbox string) {
+	for dir := filepath.Dir(t.Dir(mailbox)); len(dir) > len(t.Root) && os.Remove(dir) == nil; dir = filepath.Dir(dir) {
+	}
+}
