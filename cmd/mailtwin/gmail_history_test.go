@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"mailtwin/imap/imaptest/gimap"
 )
 
 // Random things happen to mail and labels on both sides, with each delete_remote, with Trash synced or not, and with either
@@ -21,6 +23,16 @@ func TestGmailHistories(t *testing.T) {
 	}
 }
 
+// unknownOf takes one side of everything that nobody knows of Gmail.
+func unknownOf(rng *rand.Rand) gimap.Options {
+	yes := func() bool { return rng.IntN(2) == 0 }
+	return gimap.Options{
+		FolderModSeq: yes(), SilentLabels: yes(), KeepDeleted: yes(), Behaviour: gimap.Behaviour(rng.IntN(3)), AllMailTrash: yes(),
+		Dedupe: gimap.Dedupe(rng.IntN(4)), OwnLabel: yes(), PlainTrash: yes(), FreshUID: yes(), BoxKeywords: yes(), SeesDeleted: yes(),
+		SameValidity: yes(), EarlyCopyUID: yes(),
+	}
+}
+
 func gmHistory(t *testing.T, seed uint64) {
 	must := func(err error) {
 		t.Helper()
@@ -29,22 +41,22 @@ func gmHistory(t *testing.T, seed uint64) {
 		}
 	}
 	rng := rand.New(rand.NewPCG(seed, 1))
-	w, g := gmWorld(t)
+	options := unknownOf(rng)
+	w := gmWorld(t, options)
 	policy := []string{"trash", "expunge", "never"}[seed%3]
-	g.perBox = rng.IntN(2) == 0
 	bin := rng.IntN(3) == 0
 	if bin {
 		w.keys = append(w.keys, `mailboxes = ["*", "![Gmail]/Important", "![Gmail]/Starred", "![Gmail]/Spam"]`)
-		g.bin = true
+		w.bin = true
 	}
 	w.set("delete_remote", policy)
 	labels := []string{`\Inbox`, "Work", "Home", "Work/2024"}
-	boxes := []string{"INBOX", "Work", "Home", "Work/2024", "[Gmail]/All Mail"}
+	boxes := []string{"INBOX", "Work", "Home", "Work/2024", gmAll}
 	if bin {
-		boxes = append(boxes, "[Gmail]/Trash")
+		boxes = append(boxes, gmTrash)
 	}
 	for _, l := range labels[1:] {
-		g.label(l)
+		w.web.MakeLabel(l)
 	}
 	pick := func(n int) int { return rng.IntN(n) }
 	n := 0
@@ -56,16 +68,11 @@ func gmHistory(t *testing.T, seed uint64) {
 				ls = append(ls, l)
 			}
 		}
-		return g.deliver(gmMail(n), ls...)
+		return w.deliver(gmMail(n), ls...)
 	}
 	var ids []uint64
 	for range 12 {
 		ids = append(ids, deliver())
-	}
-	files := func(box string) []string {
-		f, _ := filepath.Glob(filepath.Join(w.maildir(), strings.ReplaceAll(box, "[", "\\["), "[cn]*", "*"))
-		slices.Sort(f)
-		return f
 	}
 	var log []string
 	say := func(format string, args ...any) { log = append(log, fmt.Sprintf(format, args...)) }
@@ -78,36 +85,28 @@ func gmHistory(t *testing.T, seed uint64) {
 			case 1, 2:
 				id := ids[pick(len(ids))]
 				flag := []string{`\Seen`, `\Flagged`, `\Answered`}[pick(3)]
-				if g.msgs[id] != nil {
-					g.web(id, func(m *gmailMessage) {
-						if m.flags[flag] {
-							delete(m.flags, flag)
-						} else {
-							m.flags[flag] = true
-						}
-					})
-					say("web turns %s of %s", flag, g.name(id))
+				if m, ok := w.g.Message(id); ok && slices.Contains(m.Flags, flag) {
+					w.web.Flag(id, nil, []string{flag})
+				} else {
+					w.web.Flag(id, []string{flag}, nil)
 				}
+				say("web turns %s of %s", flag, w.name(id))
 			case 3, 4:
 				id, l := ids[pick(len(ids))], labels[pick(len(labels))]
-				if m := g.msgs[id]; m != nil && m.bin == "" {
-					g.web(id, func(m *gmailMessage) {
-						if m.labels[l] {
-							delete(m.labels, l)
-						} else {
-							m.labels[l] = true
-						}
-					})
-					say("web turns label %s of %s", l, g.name(id))
+				if m, ok := w.g.Message(id); ok && !m.Trash {
+					if slices.Contains(m.Labels, l) {
+						w.web.Label(id, nil, []string{l})
+					} else {
+						w.web.Label(id, []string{l}, nil)
+					}
+					say("web turns label %s of %s", l, w.name(id))
 				}
 			case 5:
 				id := ids[pick(len(ids))]
-				if m := g.msgs[id]; m != nil && m.bin == "" {
-					g.web(id, func(m *gmailMessage) { m.bin, m.labels = "trash", map[string]bool{} })
-					say("web trashes %s", g.name(id))
-				}
+				w.web.Trash(id)
+				say("web trashes %s", w.name(id))
 			case 6, 7:
-				if f := files(boxes[pick(len(boxes))]); len(f) > 0 {
+				if f := w.files(boxes[pick(len(boxes))]); len(f) > 0 {
 					p := f[pick(len(f))]
 					base, letters, _ := strings.Cut(filepath.Base(p), ":2,")
 					if strings.Contains(letters, "S") {
@@ -119,14 +118,14 @@ func gmHistory(t *testing.T, seed uint64) {
 					say("here S of %s", p[len(w.maildir()):])
 				}
 			case 8, 9:
-				if f := files(boxes[pick(len(boxes))]); len(f) > 0 {
+				if f := w.files(boxes[pick(len(boxes))]); len(f) > 0 {
 					p := f[pick(len(f))]
 					must(os.Remove(p))
 					say("here removes %s", p[len(w.maildir()):])
 				}
 			case 10:
 				from, to := boxes[pick(len(boxes))], boxes[pick(len(boxes))]
-				if f := files(from); len(f) > 0 && from != to {
+				if f := w.files(from); len(f) > 0 && from != to {
 					p := f[pick(len(f))]
 					if _, err := os.Stat(filepath.Join(w.maildir(), to, "cur")); err != nil {
 						continue
@@ -136,7 +135,7 @@ func gmHistory(t *testing.T, seed uint64) {
 				}
 			case 11:
 				from, to := boxes[pick(len(boxes))], boxes[pick(len(boxes))]
-				if f := files(from); len(f) > 0 && from != to {
+				if f := w.files(from); len(f) > 0 && from != to {
 					p := f[pick(len(f))]
 					if _, err := os.Stat(filepath.Join(w.maildir(), to, "cur")); err != nil {
 						continue
@@ -155,49 +154,25 @@ func gmHistory(t *testing.T, seed uint64) {
 				}
 			}
 		}
-		g.reset()
+		w.g.ResetCounters()
 		status := w.run("sync", "-v", "--allow-delete")
 		say("sync %d %s%s", status, w.stdout, w.stderr)
-		g.mu.Lock()
-		for id, times := range g.bodies {
-			if times > 1 {
-				t.Errorf("seed %d: %s was downloaded %d times", seed, g.name(id), times)
-			}
-		}
-		if g.deleted > 0 {
-			t.Errorf(`seed %d: \Deleted outside Trash`, seed)
-		}
-		g.mu.Unlock()
 		if status != 0 {
 			t.Errorf("seed %d: exit status %d", seed, status)
 		}
+		when := fmt.Sprintf("seed %d, round %d", seed, round)
 		if policy != "never" {
-			gmAgree(t, fmt.Sprintf("seed %d, round %d", seed, round), w, g)
+			w.agree(when)
 		}
-		commands := g.commands
+		w.once(when)
+		commands := w.commands()
 		if w.run("sync", "-n", "--allow-delete"); !strings.Contains(w.stdout, "nothing to do") {
 			t.Errorf("seed %d: not idle: %s%s", seed, w.stdout, w.stderr)
 		}
 		if t.Failed() {
-			g.commands = commands
-			t.Logf("%s", strings.Join(log, "\n"))
-			t.Log(strings.Join(g.commands, "\n"))
+			t.Logf("%+v\n%s", options, strings.Join(log, "\n"))
+			t.Log(strings.Join(commands, "\n"))
 			return
 		}
 	}
-}
-
-func letters(p string) string {
-	_, l, _ := strings.Cut(filepath.Base(p), ":2,")
-	return l
-}
-
-func (g *gmailFake) name(id uint64) string {
-	m := g.msgs[id]
-	if m == nil {
-		return "none"
-	}
-	_, rest, _ := strings.Cut(m.raw, "<")
-	n, _, _ := strings.Cut(rest, "@")
-	return n
 }

@@ -1,0 +1,49 @@
+package gimap
+
+import (
+	"maps"
+	"slices"
+	"strings"
+)
+
+// Counters say what clients did.
+type Counters struct {
+	Verbs   map[string]int // commands; UID is no part of a verb
+	Lines   []string       // of commands, as they came, without secrets and literals
+	Flights int            // round trips: commands that came together count once
+	Down    int64          // octets, as they went over the connection
+	Up      int64
+	Bodies  map[uint64]int // how often the whole of each message was sent, by X-GM-MSGID
+	Deleted int            // \Deleted stored outside Spam and Trash, for each message
+}
+
+func (c *Counters) clear() { *c = Counters{Verbs: map[string]int{}, Bodies: map[uint64]int{}} }
+
+// Counters returns what was counted.
+func (s *Server) Counters() Counters {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	c := s.count
+	c.Verbs, c.Bodies, c.Lines = maps.Clone(c.Verbs), maps.Clone(c.Bodies), slices.Clone(c.Lines)
+	return c
+}
+
+// ResetCounters starts counting anew.
+func (s *Server) ResetCounters() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.count.clear()
+}
+
+// noteCommand counts a command. Passwords and tokens are not kept.
+func (c *Counters) noteCommand(verb string, line []byte, fresh bool) {
+	c.Verbs[verb]++
+	if fresh {
+		c.Flights++
+	}
+	text, _, _ := strings.Cut(string(line), "\r\n")
+	if verb == "LOGIN" || verb == "AUTHENTICATE" {
+		text = verb
+	}
+	c.Lines = append(c.Lines, text)
+}

@@ -1,0 +1,111 @@
+package gimap
+
+import (
+	"crypto/tls"
+	"time"
+)
+
+// Options are what may differ from account to account, and what nobody knows of Gmail. The zero value is a fresh account
+// in English.
+type Options struct {
+	Addr string      // to listen on; empty is a free port of 127.0.0.1
+	TLS  *tls.Config // nil is plain text
+
+	User, Password string // empty: "me@gmail.com" and "app password"
+	Profile        string // "2024" (empty), "2016", "appendlimit150"
+	Locale         string // of the system mailboxes: "en" (empty), "en-GB", "de", "pl", "ja"
+	Prefix         string // "[Gmail]" (empty) or "[Google Mail]"
+
+	FolderModSeq bool   // HIGHESTMODSEQ is the mailbox's own, not one of the account
+	Step         uint64 // by which a change moves the MODSEQ; 0 is 9
+	SilentLabels bool   // a change of labels moves no MODSEQ
+	Limit        int    // so many of the newest messages are shown in each mailbox; 0 is all
+	Chats        int    // STATUS of Chats counts so many that SELECT does not show
+
+	KeepDeleted  bool          // Auto-Expunge is off: \Deleted waits for EXPUNGE
+	Behaviour    Behaviour     // what an expunge in the last visible mailbox does
+	AllMailTrash bool          // an expunge in All Mail moves to the Trash; otherwise nothing happens
+	Dedupe       Dedupe        // what becomes of an upload that is there already
+	OwnLabel     bool          // the label of the selected mailbox can be taken away there
+	PlainTrash   bool          // storing \Trash as a label does nothing
+	FreshUID     bool          // what is copied or moved out of All Mail to where it is already gets a new UID
+	BoxKeywords  bool          // keywords are of a message in a mailbox, not of the message
+	SeesDeleted  bool          // \Deleted shows in the other mailboxes, too
+	SameValidity bool          // a label that is made again has the UIDVALIDITY that it had
+	EarlyCopyUID bool          // COPYUID comes before the EXPUNGEs of a MOVE
+	DropKeywords []string      // these are not kept, without a word
+	ExtraFlags   []string      // words, legal or not, at the end of every FLAGS list of a mailbox
+	NoStatus     []string      // LIST gives no STATUS for these mailboxes
+	ModSeqAhead  uint64        // HIGHESTMODSEQ is so much more than it should be
+	ModSeqBehind uint64        // or less
+	ZeroModSeq   bool          // a message's MODSEQ is 0
+	AppendLimit  int64         // in octets; 0 is what the profile says
+	Connections  int           // at once; 0 is 15
+	SessionLife  time.Duration // after which a session is ended; 0 never
+	Lag          time.Duration // until a session that has a mailbox open sees what others did in it
+	QuotaDown    int64         // octets until the account is locked; 0 is no end
+	QuotaUp      int64
+	QuotaAnswer  QuotaAnswer
+	SMTPDelay    time.Duration // until a message that was sent appears in Sent
+
+	Now func() time.Time // nil is time.Now
+}
+
+// A Behaviour is what happens to a message that was taken out of the last mailbox that shows it over IMAP.
+type Behaviour int
+
+// What Gmail's settings offer.
+const (
+	Archive Behaviour = iota
+	ToTrash
+	DeleteForever
+)
+
+// A Dedupe tells what becomes of an upload that Gmail thinks it has.
+type Dedupe int
+
+// What was reported, by several people at several times.
+const (
+	NoDedupe     Dedupe = iota
+	DedupeExact         // the same octets are the same message
+	DedupeHeader        // the same Message-ID and Date are: the old octets and date stay, and it comes out of the Trash
+	DedupeGhost         // the same, and the upload is nowhere, though OK and a UID were said
+)
+
+// A QuotaAnswer is how a spent quota is said.
+type QuotaAnswer int
+
+// What was seen.
+const (
+	QuotaBye QuotaAnswer = iota
+	QuotaNo
+)
+
+func (o *Options) fill() {
+	set := func(s *string, to string) {
+		if *s == "" {
+			*s = to
+		}
+	}
+	set(&o.Addr, "127.0.0.1:0")
+	set(&o.User, "me@gmail.com")
+	set(&o.Password, "app password")
+	set(&o.Profile, "2024")
+	set(&o.Locale, "en")
+	set(&o.Prefix, "[Gmail]")
+	if o.Step == 0 {
+		o.Step = 9
+	}
+	if o.Connections == 0 {
+		o.Connections = 15
+	}
+	if o.AppendLimit == 0 {
+		o.AppendLimit = map[string]int64{"2016": 35882577, "appendlimit150": 157286400}[o.Profile]
+	}
+	if o.AppendLimit == 0 {
+		o.AppendLimit = 35651584
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+}
