@@ -187,9 +187,13 @@ func named(name mailbox.Name, verb string, err error) error {
 	return err
 }
 
-// use selects a mailbox for a command with UIDs, under the validity that the UIDs were learnt under.
+// use selects a mailbox for a command with UIDs, under the validity that the UIDs were learnt under. A mailbox that was
+// opened before the last message came is opened anew: a server need not know UIDs in it that the session was not told of,
+// and then does nothing about them and says OK.
+//
+// Source: RFC 9051, sections 2.3.1.1 and 6.4.9.
 func (s *session) use(ctx context.Context, name mailbox.Name) error {
-	if s.selected != name {
+	if s.selected != name || s.data.UIDNext != 0 && s.account.given(name) >= uint32(s.data.UIDNext) {
 		if _, err := s.open(ctx, name, false); err != nil {
 			return err
 		}

@@ -323,7 +323,14 @@ func (r *run) sameHeader(ctx context.Context, one, other mailbox.Place) (bool, e
 // alone. Without this bound a server that stores what cannot be recognised would be filled with copies.
 const maxAttempts = 3
 
-var errLostUploads = fmt.Errorf("stored on the server %d times, and never seen there as a message of its own; left alone", maxAttempts)
+// merged stands for the attempts at a message that the server makes one with another each time: it is not sent again
+// unless its owner wants that.
+const merged = 200
+
+var (
+	errLostUploads = fmt.Errorf("stored on the server %d times, and never seen there as a message of its own; left alone", maxAttempts)
+	errMerged      = errors.New("the server made it one with another message that it has, and shows nothing else; it stays here and is not uploaded again, unless with --retry")
+)
 
 // intents finds uploads that a run before began. The server may have stored the message in another form: then its
 // Message-ID, with the date that was sent along, tells. One that was tried too often is left alone.
@@ -358,8 +365,13 @@ func (r *run) intents(ctx context.Context, j *job) error {
 			a.Evidence.Same, free[key] = free[key][0], free[key][1:]
 		}
 		_, due := r.before[mailbox.Place{Mailbox: j.name, ID: a.ID}] // left alone before, and its time has come
-		if begun && !found && intent.Attempts >= maxAttempts && !a.Waits && !r.arrived(j, a) && (!due || r.pass > 1) {
-			r.leave(j, Near, a.ID, errLostUploads)
+		alone := !due || r.pass > 1
+		reason := errLostUploads
+		if intent.Attempts >= merged {
+			alone, reason = alone || !r.opts.Retry, errMerged
+		}
+		if begun && !found && intent.Attempts >= maxAttempts && !a.Waits && !r.arrived(j, a) && alone {
+			r.leave(j, Near, a.ID, reason)
 			j.aside[Near]++
 			continue
 		}

@@ -60,8 +60,9 @@ type Events interface {
 }
 
 // maxPasses bounds how often a run looks again after it changed the far side. The second pass finds what the first
-// one did and advances the cursors over it; a third is needed only if somebody else changes mail meanwhile.
-const maxPasses = 3
+// one did and advances the cursors over it; further ones are needed if somebody else changes mail meanwhile, or if what the
+// second one did (a copy of what the first one uploaded, with its flags) shows in further mailboxes.
+const maxPasses = 4
 
 // Run makes both sides agree once. What it could not do for a single message or mailbox is in the Report; an error
 // ended the run early, and says so with mailbox.ErrTemporary where another try may succeed. A *BrakeError means that

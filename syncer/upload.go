@@ -89,6 +89,9 @@ func (c *carrier) uploaded(stored []mailbox.Stored, intents []mailbox.Intent) ma
 			c.soilJob(c.job, Near)
 			intent := begun[s.Source]
 			intent.Attempts++
+			if s.Merged {
+				intent.Attempts = merged
+			}
 			update.Begin = append(update.Begin, intent)
 			continue
 		}

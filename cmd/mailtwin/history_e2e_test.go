@@ -63,12 +63,14 @@ type history struct {
 	corpus  []imaptest.Message
 	used    int
 	touched map[[32]byte]*[2]deeds // by far and near, since the last sync
+	deleted map[string][][32]byte  // what was in mailboxes that were deleted on the server since
 }
 
 // Deeds count what one side did to a message, and tell to which mailboxes it brought copies of it.
 type deeds struct {
 	adds, removes, moves int
 	into                 []string
+	doubtful             int // removes that may be none: the mailbox was made again, and under another UIDVALIDITY nothing counts as removed
 }
 
 func (d *deeds) idle() bool { return d.adds+d.removes+d.moves == 0 }
@@ -90,7 +92,7 @@ func (d *deeds) move(to string) { d.moves, d.into = d.moves+1, append(d.into, to
 // epoch lets things happen, syncs, and judges.
 func (h *history) epoch(operations int) {
 	last, _ := h.views()
-	h.touched = map[[32]byte]*[2]deeds{}
+	h.touched, h.deleted = map[[32]byte]*[2]deeds{}, map[string][][32]byte{}
 	for range operations {
 		side := rapid.IntRange(0, 1).Draw(h.draw, "side")
 		h.operate(side)
@@ -132,6 +134,12 @@ func (h *history) operateOn(side int, e editor, v imaptest.View) {
 	case "create":
 		if name := rapid.SampledFrom(names).Draw(h.draw, "mailbox"); !slices.Contains(v.Mailboxes, name) {
 			h.must(e.create(name))
+			if side == 0 {
+				for _, sum := range h.deleted[name] {
+					h.touch(side, sum).doubtful++
+				}
+				delete(h.deleted, name)
+			}
 		}
 	case "rename", "delete":
 		h.mailbox(side, kind, e, v)
@@ -212,6 +220,9 @@ func (h *history) mailbox(side int, kind string, e editor, v imaptest.View) {
 		switch {
 		case kind == "delete" && c.Mailbox == name:
 			h.touch(side, c.Sum).removes++
+			if side == 0 {
+				h.deleted[name] = append(h.deleted[name], c.Sum)
+			}
 		case kind == "rename" && strings.HasPrefix(c.Mailbox+"/", name+"/"):
 			h.touch(side, c.Sum).move(to + strings.TrimPrefix(c.Mailbox, name))
 		}
@@ -253,7 +264,7 @@ func (h *history) judgeCounts(last, far, near, after imaptest.View) {
 func bounds(before int, far, near deeds) (least, most int) {
 	if far.idle() || near.idle() {
 		n := before + far.adds + near.adds - far.removes - near.removes
-		return n, n
+		return n, n + far.doubtful
 	}
 	removes := far.removes + near.removes
 	least = before + max(far.adds, near.adds) - removes

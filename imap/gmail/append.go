@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"strings"
 
 	"mailtwin/imap"
 	"mailtwin/imap/wire"
@@ -49,14 +50,18 @@ func (b *Batch) Flush(ctx context.Context) ([]mailbox.Stored, error) {
 	if err != nil {
 		return nil, err
 	}
+	settled := map[string]mailbox.Digest{} // by X-GM-MSGID
 	for i := range stored {
 		s := &stored[i]
 		s.Content = b.sums[s.Source].Content()
-		if there, ok := found[s.ID]; ok && (there.size == s.Content.Size || s.Content.MessageID == "") {
-			s.Content.AccountID = there.id
-			continue
+		there, ok := found[s.ID]
+		if ok && there.size == s.Content.Size {
+			err = b.accept(ctx, s, there.id, settled)
 		}
-		if err := b.merged(ctx, s); err != nil {
+		if !ok || there.size != s.Content.Size {
+			err = b.merged(ctx, s, settled)
+		}
+		if err != nil {
 			return nil, err
 		}
 	}
@@ -96,35 +101,88 @@ func (b *Batch) look(ctx context.Context, stored []mailbox.Stored) (map[mailbox.
 	return found, err
 }
 
-// merged deals with a message of which Gmail said that it stored it, and that is not there: it made it one with a message
-// that it has. That one gets the label, if it can be found, and is what the upload came to.
-func (b *Batch) merged(ctx context.Context, s *mailbox.Stored) error {
-	s.ID = ""
-	all, id := b.account.Whole(), s.Content.MessageID
-	if all == "" || id == "" || !b.account.isView(b.name) {
+// accept takes a message of the server for the upload, unless the mailbox has it already as another one's twin: Gmail
+// made them one, and there can be no second.
+func (b *Batch) accept(ctx context.Context, s *mailbox.Stored, id string, settled map[string]mailbox.Digest) error {
+	other, taken := settled[id]
+	for l, err := range b.account.options.Ledger.ByHint(ctx, mailbox.AccountHint(id)) {
+		if err != nil {
+			return err
+		}
+		if l.AccountID == id && l.Mailbox == b.name && l.Far != "" && l.Near != "" {
+			other, taken = l.Digest, true
+		}
+	}
+	if taken {
+		s.ID, s.Merged = "", other != s.Content.Digest
 		return nil
 	}
-	b.account.options.Report(fmt.Sprintf("mailbox %q, message %s: Gmail made it one with a message that it has", string(b.name), s.Source))
-	label, err := b.account.label(b.name)
+	settled[id] = s.Content.Digest
+	s.Content.AccountID = id
+	return nil
+}
+
+// merged deals with a message of which Gmail said that it stored it, and that is not there, or is another one: it made it
+// one with a message that it has. That one gets the label, if it can be found, and is what the upload came to.
+func (b *Batch) merged(ctx context.Context, s *mailbox.Stored, settled map[string]mailbox.Digest) error {
+	told := s.ID != ""
+	s.ID = ""
+	if s.Content.MessageID == "" { // then nothing is merged
+		return nil
+	}
+	here, err := b.named(ctx, b.name, s.Content.MessageID)
 	if err != nil {
 		return err
 	}
-	twins, err := b.account.Find(ctx, all, "HEADER MESSAGE-ID", id)
-	if err != nil || len(twins) != 1 {
-		return err
-	}
-	if b.name != all {
-		if err := b.account.StoreLabels(ctx, all, twins, "+", label); err != nil {
+	if len(here) == 0 {
+		if here, err = b.labelled(ctx, s.Content.MessageID); err != nil {
 			return err
 		}
 	}
-	here, err := b.account.Find(ctx, b.name, "HEADER MESSAGE-ID", id)
-	if err != nil || len(here) != 1 {
-		return err
+	if len(here) != 1 {
+		s.Merged = told || len(here) > 1
+		return nil
 	}
 	found, err := b.look(ctx, []mailbox.Stored{{ID: here[0]}})
-	if err == nil && found[here[0]].id != "" {
-		s.ID, s.Content.AccountID = here[0], found[here[0]].id
+	if err != nil || found[here[0]].id == "" {
+		return err
 	}
-	return err
+	s.ID = here[0]
+	if err := b.accept(ctx, s, found[here[0]].id, settled); err != nil || s.ID == "" {
+		return err
+	}
+	if found[here[0]].size != s.Content.Size {
+		b.account.options.Report(fmt.Sprintf("mailbox %q, message %s: Gmail made it one with a message that it has, and keeps that one's text", string(b.name), s.Source))
+	}
+	return nil
+}
+
+// labelled gives the label of the mailbox to the one message in All Mail that has a Message-ID, and returns where it is
+// then.
+func (b *Batch) labelled(ctx context.Context, messageID string) ([]mailbox.ID, error) {
+	all := b.account.Whole()
+	if all == "" || all == b.name || !b.account.isView(b.name) {
+		return nil, nil
+	}
+	label, err := b.account.label(b.name)
+	if err != nil {
+		return nil, err
+	}
+	twins, err := b.named(ctx, all, messageID)
+	if err != nil || len(twins) != 1 {
+		return nil, err
+	}
+	if err := b.account.StoreLabels(ctx, all, twins, "+", label); err != nil {
+		return nil, err
+	}
+	return b.named(ctx, b.name, messageID)
+}
+
+// named finds the messages of a mailbox that have a Message-ID. SEARCH HEADER looks for words, and finds none in some
+// Message-IDs.
+func (b *Batch) named(ctx context.Context, name mailbox.Name, messageID string) ([]mailbox.ID, error) {
+	if strings.ContainsAny(messageID, " \t") {
+		return b.account.Find(ctx, name, "HEADER MESSAGE-ID", messageID)
+	}
+	return b.account.Find(ctx, name, "X-GM-RAW", "rfc822msgid:"+messageID)
 }

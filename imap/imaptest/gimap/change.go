@@ -64,32 +64,41 @@ func (c *session) store(cmd *command) string {
 	for _, e := range all {
 		switch {
 		case c.s.store.messages[e.m.id] == nil:
-			continue
 		case st.check && e.m.mod > st.unless:
 			late = append(late, e.uid)
-			continue
-		case st.labels:
-			c.storeLabels(e.m, st)
 		default:
-			c.storeFlags(e.m, st)
-		}
-		if !st.silent && slices.Contains(c.view, e.member) {
-			c.sayStored(e, st)
+			c.storeOne(e, st)
 		}
 	}
 	c.told = c.s.store.mod
 	if !st.labels && st.op != '-' && slices.Contains(st.words, `\Deleted`) && !c.s.o.KeepDeleted {
-		for _, e := range all {
-			if c.selected.deleted[e.m.id] {
-				c.s.store.expunge(c.selected, e.m)
-			}
-		}
+		c.expungeThese(all)
 	}
 	c.tell(false)
 	if late != nil {
 		return "OK [MODIFIED " + compact(late) + "] Conditional STORE failed (Success)"
 	}
 	return "OK Success"
+}
+
+func (c *session) storeOne(e numbered, st storing) {
+	if st.labels {
+		c.storeLabels(e.m, st)
+	} else {
+		c.storeFlags(e.m, st)
+	}
+	if !st.silent {
+		c.sayStored(e, st)
+	}
+}
+
+// expungeThese is what Auto-Expunge does.
+func (c *session) expungeThese(all []numbered) {
+	for _, e := range all {
+		if c.selected.deleted[e.m.id] {
+			c.s.store.expunge(c.selected, e.m)
+		}
+	}
 }
 
 func (c *session) sayStored(e numbered, st storing) {

@@ -20,24 +20,25 @@ const (
 type verb struct {
 	need int // 0 any time, 1 logged in, 2 with a mailbox open
 	do   func(*session, *command) string
+	uid  bool // it has a form with UIDs
 }
 
 var verbs map[string]verb
 
 func init() { //nolint:gochecknoinits // the table names functions that look into it
 	verbs = map[string]verb{
-		"CAPABILITY": {0, (*session).capability}, "NOOP": {0, (*session).noop}, "ID": {0, (*session).id},
-		"LOGIN": {0, (*session).login}, "AUTHENTICATE": {0, (*session).authenticate},
-		"NAMESPACE": {1, (*session).namespace}, "ENABLE": {1, (*session).enable}, "COMPRESS": {1, (*session).deflate},
-		"GETQUOTAROOT": {1, (*session).quota}, "GETQUOTA": {1, (*session).quota},
-		"LIST": {1, (*session).list}, "XLIST": {1, (*session).list}, "LSUB": {1, (*session).list}, "STATUS": {1, (*session).status},
-		"SELECT": {1, (*session).open}, "EXAMINE": {1, (*session).open},
-		"CREATE": {1, (*session).create}, "DELETE": {1, (*session).delete}, "RENAME": {1, (*session).rename},
-		"SUBSCRIBE": {1, (*session).success}, "UNSUBSCRIBE": {1, (*session).success},
-		"APPEND": {1, (*session).append}, "IDLE": {1, (*session).idle},
-		"UNSELECT": {2, (*session).unselect}, "CLOSE": {2, (*session).close}, "CHECK": {2, (*session).noop},
-		"FETCH": {2, (*session).fetch}, "SEARCH": {2, (*session).search}, "STORE": {2, (*session).store},
-		"COPY": {2, (*session).copy}, "MOVE": {2, (*session).copy}, "EXPUNGE": {2, (*session).expunge},
+		"CAPABILITY": {0, (*session).capability, false}, "NOOP": {0, (*session).noop, false}, "ID": {0, (*session).id, false},
+		"LOGIN": {0, (*session).login, false}, "AUTHENTICATE": {0, (*session).authenticate, false},
+		"NAMESPACE": {1, (*session).namespace, false}, "ENABLE": {1, (*session).enable, false}, "COMPRESS": {1, (*session).deflate, false},
+		"GETQUOTAROOT": {1, (*session).quota, false}, "GETQUOTA": {1, (*session).quota, false},
+		"LIST": {1, (*session).list, false}, "XLIST": {1, (*session).list, false}, "LSUB": {1, (*session).list, false}, "STATUS": {1, (*session).status, false},
+		"SELECT": {1, (*session).open, false}, "EXAMINE": {1, (*session).open, false},
+		"CREATE": {1, (*session).create, false}, "DELETE": {1, (*session).delete, false}, "RENAME": {1, (*session).rename, false},
+		"SUBSCRIBE": {1, (*session).success, false}, "UNSUBSCRIBE": {1, (*session).success, false},
+		"APPEND": {1, (*session).append, false}, "IDLE": {1, (*session).idle, false},
+		"UNSELECT": {2, (*session).unselect, false}, "CLOSE": {2, (*session).close, false}, "CHECK": {2, (*session).noop, false},
+		"FETCH": {2, (*session).fetch, true}, "SEARCH": {2, (*session).search, true}, "STORE": {2, (*session).store, true},
+		"COPY": {2, (*session).copy, true}, "MOVE": {2, (*session).copy, true}, "EXPUNGE": {2, (*session).expunge, true},
 	}
 }
 
@@ -141,7 +142,7 @@ func bare(answer string) string {
 func (c *session) do(cmd *command) string {
 	v, ok := verbs[cmd.verb]
 	switch {
-	case !ok || cmd.uid && !strings.Contains("FETCH SEARCH STORE COPY MOVE EXPUNGE", cmd.verb):
+	case !ok || cmd.uid && !v.uid:
 		return "BAD Unknown command " + id
 	case v.need > 0 && !c.user, v.need > 1 && c.selected == nil:
 		return badState

@@ -2,6 +2,7 @@ package gimap
 
 import (
 	"encoding/base64"
+	"slices"
 	"strings"
 )
 
@@ -68,7 +69,7 @@ func (c *session) authenticate(cmd *command) string {
 		return badCommand
 	}
 	mechanism := strings.ToUpper(cmd.args[0].text)
-	if !strings.Contains(" PLAIN XOAUTH2 OAUTHBEARER ", " "+mechanism+" ") {
+	if !slices.Contains([]string{"PLAIN", "XOAUTH2", "OAUTHBEARER"}, mechanism) {
 		return "BAD Unsupported authentication mechanism " + id
 	}
 	initial := ""

@@ -177,14 +177,15 @@ func (c *session) add(u upload) {
 	if u.f.use == `\Flagged` {
 		flags = append(flags, `\Flagged`)
 	}
-	m := s.deliver(u.raw, map[string]place{`\Trash`: inTrash, `\Junk`: inSpam}[u.f.use], labels, flags, u.date)
+	m := s.deliver(u.raw, u.f.place(), labels, flags, u.date)
 	if deleted {
 		c.s.count.Deleted++
 		s.expunge(u.f, m)
 	}
 }
 
-// merge finds the message that Gmail thinks an upload is.
+// merge finds the message that Gmail thinks an upload is. What goes to the Trash or to Spam is taken for none that lies
+// elsewhere, or an upload could throw mail away.
 func (c *session) merge(u upload) *message {
 	s, key := c.s.store, ""
 	switch c.s.o.Dedupe {
@@ -197,7 +198,11 @@ func (c *session) merge(u upload) *message {
 	if key == "" {
 		return nil
 	}
-	return s.messages[s.byKey[key]]
+	m := s.messages[s.byKey[key]]
+	if m != nil && u.f.place() != inMail && m.place != u.f.place() {
+		return nil
+	}
+	return m
 }
 
 // join makes an upload one with a message that is there, and returns the UID that is said.
@@ -211,7 +216,7 @@ func (c *session) join(u upload, m *message) uint32 {
 		u.f.drop(m) // it gets a new UID there
 	}
 	s.change(m, func() {
-		m.place = map[string]place{`\Trash`: inTrash, `\Junk`: inSpam}[u.f.use]
+		m.place = u.f.place()
 		if l := u.f.label(); l != "" {
 			s.label(m, l)
 		}

@@ -89,19 +89,29 @@ func (f *folder) label() string {
 	return ""
 }
 
-// shows tells whether a message is in the folder.
-func (f *folder) shows(m *message) bool {
+// place is where the messages of the folder lie.
+func (f *folder) place() place {
 	switch f.use {
 	case `\Trash`:
-		return m.place == inTrash
+		return inTrash
 	case `\Junk`:
-		return m.place == inSpam
-	case `\All`:
-		return m.place == inMail
-	case `\Flagged`:
-		return m.place == inMail && m.flags[`\Flagged`]
+		return inSpam
 	}
-	return m.place == inMail && m.labels[f.label()]
+	return inMail
+}
+
+// shows tells whether a message is in the folder.
+func (f *folder) shows(m *message) bool {
+	if m.place != f.place() {
+		return false
+	}
+	switch f.use {
+	case `\Trash`, `\Junk`, `\All`:
+		return true
+	case `\Flagged`:
+		return m.flags[`\Flagged`]
+	}
+	return m.labels[f.label()]
 }
 
 func (f *folder) add(m *message) {

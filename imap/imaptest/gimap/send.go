@@ -12,43 +12,59 @@ func (c *session) send() error {
 	if fault == nil {
 		fault = &Fault{}
 	}
-	sent, inLiteral := 0, false
+	a := answer{session: c, fault: fault}
 	for i, part := range out {
-		text := part.text
-		for _, p := range []Point{BeforeLiteral, BeforeTag} {
-			if p == BeforeLiteral && part.literal && !inLiteral || p == BeforeTag && i == len(out)-1 {
-				if err := c.meet(fault, p); err != nil {
-					return err
-				}
-			}
-		}
-		at := -1 // where in this part something happens
-		p := AtOctet
-		switch {
-		case part.literal && !inLiteral && uses(fault, InLiteral):
-			at, p = min(fault.Octet, len(text)), InLiteral
-		case uses(fault, AtOctet) && fault.Octet >= sent && fault.Octet < sent+len(text):
-			at = fault.Octet - sent
-		}
-		inLiteral = inLiteral || part.literal
-		if at >= 0 {
-			if _, err := c.w.Write(text[:at]); err != nil {
+		if i == len(out)-1 {
+			if err := c.meet(fault, BeforeTag); err != nil {
 				return err
 			}
-			if err := c.meet(fault, p); err != nil {
-				return err
-			}
-			text = text[at:]
 		}
-		if _, err := c.w.Write(text); err != nil {
+		if err := a.write(part); err != nil {
 			return err
 		}
-		sent += len(part.text)
 	}
 	if c.r.Buffered() == 0 {
 		return c.flush()
 	}
 	return nil
+}
+
+// An answer is one that is being sent.
+type answer struct {
+	*session
+	fault     *Fault
+	sent      int
+	inLiteral bool
+}
+
+// write sends a part of an answer, and has the fault happen at its point, be it within the part.
+func (a *answer) write(part chunk) error {
+	text, first := part.text, part.literal && !a.inLiteral
+	if first {
+		a.inLiteral = true
+		if err := a.meet(a.fault, BeforeLiteral); err != nil {
+			return err
+		}
+	}
+	at, p := -1, AtOctet
+	switch f := a.fault; {
+	case first && uses(f, InLiteral):
+		at, p = min(f.Octet, len(text)), InLiteral
+	case uses(f, AtOctet) && f.Octet >= a.sent && f.Octet < a.sent+len(text):
+		at = f.Octet - a.sent
+	}
+	a.sent += len(text)
+	if at >= 0 {
+		if _, err := a.w.Write(text[:at]); err != nil {
+			return err
+		}
+		if err := a.meet(a.fault, p); err != nil {
+			return err
+		}
+		text = text[at:]
+	}
+	_, err := a.w.Write(text)
+	return err
 }
 
 func uses(f *Fault, p Point) bool { return f.Cut == p || f.Stall == p || f.At == p && f.Web != nil }

@@ -165,18 +165,12 @@ func (c *session) read() (*command, error) {
 func (c *session) readText() (text []byte, complaint string, err error) {
 	size := 0
 	for {
-		line, err := c.r.ReadSlice('\n')
-		for errors.Is(err, bufio.ErrBufferFull) {
-			text = append(text, line...)
-			size += len(line)
-			line, err = c.r.ReadSlice('\n')
-		}
+		line, err := c.r.ReadBytes('\n')
 		if err != nil {
 			return nil, "", err
 		}
 		text = append(text, line...)
-		size += len(line)
-		if size > maxLine {
+		if size += len(line); size > maxLine {
 			complaint = "BAD Could not parse command"
 		}
 		n, wait, is := literalAt(text)

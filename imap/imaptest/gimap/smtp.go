@@ -145,7 +145,9 @@ func (c *submission) data() string {
 	c.s.sent = append(c.s.sent, c.mail)
 	delay := c.s.o.SMTPDelay
 	c.s.mu.Unlock()
-	file := func() { c.s.Web().Deliver(Mail{Raw: c.mail.Raw, Labels: []string{`\Sent`}, Flags: []string{`\Seen`}, Date: c.date()}) }
+	file := func() {
+		c.s.Web().Deliver(Mail{Raw: c.mail.Raw, Labels: []string{`\Sent`}, Flags: []string{`\Seen`}, Date: c.date()})
+	}
 	if delay > 0 {
 		time.AfterFunc(delay, file)
 	} else {

@@ -60,20 +60,18 @@ func (s *store) use(use string) *folder {
 	return nil
 }
 
-// makeLabel returns the mailbox of a label, made if there is none.
-func (s *store) makeLabel(name string) *folder {
-	if f := s.folder(name); f != nil {
-		return f
+// makeLabel makes the mailbox of a label, if there is none.
+func (s *store) makeLabel(name string) {
+	if s.folder(name) != nil {
+		return
 	}
 	validity := s.nextBox
 	s.nextBox++
 	if s.o.SameValidity && s.old[name] != 0 {
 		validity = s.old[name]
 	}
-	f := newFolder(name, "", validity)
-	s.folders = append(s.folders, f)
+	s.folders = append(s.folders, newFolder(name, "", validity))
 	s.wake()
-	return f
 }
 
 func (s *store) dropLabel(f *folder) {

@@ -77,7 +77,7 @@ func (w *Web) Flag(id uint64, set, unset []string) {
 	})
 }
 
-// Trash, Spam and Restore move a message out of All Mail and back.
+// Trash moves a message to the Trash.
 func (w *Web) Trash(id uint64) { w.change(id, func(s *store, m *message) { s.put(m, inTrash) }) }
 
 // Spam reports a message as spam.
