@@ -184,8 +184,16 @@ func (s *setup) where(ctx context.Context) error {
 	p := preset{host: s.o.host, port: s.o.port, tls: imap.Security(s.o.tls)}
 	if p.host == "" {
 		if s.o.address == "" {
-			return s.prompt.missing("--host")
+			answer, err := s.prompt.ask("IMAP server", "", "--host")
+			if err != nil {
+				return err
+			}
+			if err := p.read(answer); err != nil {
+				return err
+			}
 		}
+	}
+	if p.host == "" {
 		_, domain, _ := strings.Cut(s.o.address, "@")
 		found := findServer(ctx, s.resolver(), domain)
 		if found.only != "" {
@@ -244,6 +252,11 @@ func (s *setup) confirmServer(domain string, p *preset) error {
 	if err != nil || answer == p.String() {
 		return err
 	}
+	return p.read(answer)
+}
+
+// read takes a server, or server:port, that was typed.
+func (p *preset) read(answer string) (err error) {
 	if !strings.Contains(answer, ":") {
 		p.host, p.port = answer, 0
 		return nil

@@ -230,3 +230,20 @@ func TestTOMLText(t *testing.T) {
 		}
 	}
 }
+
+// What is typed for the server, when there is no address to find it by, may name a port.
+func TestServerAsTyped(t *testing.T) {
+	for answer, want := range map[string]preset{
+		"mail.example.org": {host: "mail.example.org"}, "mail.example.org:1993": {host: "mail.example.org", port: 1993}, "[::1]:993": {host: "::1", port: 993},
+	} {
+		var p preset
+		if err := p.read(answer); err != nil || p.host != want.host || p.port != want.port {
+			t.Errorf("%q: %+v, %v", answer, p, err)
+		}
+	}
+	for _, answer := range []string{"::1", "mail.example.org:imap"} {
+		if err := new(preset).read(answer); err == nil {
+			t.Errorf("%q was taken", answer)
+		}
+	}
+}

@@ -138,7 +138,7 @@ func (c *submission) data() string {
 		raw.WriteString(strings.TrimPrefix(line, "."))
 	}
 	if raw.Len() > smtpSize {
-		return "552-5.2.3 Your message exceeded Google's message size limits. " + id + " - gsmtp"
+		return "552 5.2.3 Your message exceeded Google's message size limits. " + id + " - gsmtp"
 	}
 	c.mail.Raw = raw.Bytes()
 	c.s.mu.Lock()
