@@ -100,7 +100,7 @@ func (c *client) do(command string) []string {
 		line := c.line()
 		rest, tagged := strings.CutPrefix(line, tag+" ")
 		lines = append(lines, rest)
-		if tagged || strings.HasSuffix(line, ">") && strings.Contains(line, "<") && !strings.HasPrefix(line, "* ") {
+		if tagged || strings.HasSuffix(line, "EOF>") || strings.HasSuffix(line, "timeout>") {
 			return lines
 		}
 	}

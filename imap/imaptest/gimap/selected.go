@@ -127,6 +127,17 @@ func (c *session) modSeq(n uint64) string {
 	return fmt.Sprintf(" MODSEQ (%d)", n)
 }
 
+// push sends what there is to say while another goroutine reads.
+func (c *session) push() error {
+	for _, part := range c.out {
+		if _, err := c.w.Write(part.text); err != nil {
+			return err
+		}
+	}
+	c.out = nil
+	return c.flush()
+}
+
 // idle pushes what happens to the open mailbox, until DONE.
 func (c *session) idle(cmd *command) string {
 	if len(cmd.args) != 0 {
@@ -162,7 +173,7 @@ func (c *session) idle(cmd *command) string {
 			changed = c.s.store.changed
 			c.tell(true)
 			c.s.mu.Unlock()
-			if err := errors.Join(c.send(), c.flush()); err != nil {
+			if err := c.push(); err != nil {
 				<-line
 				return badCommand
 			}
