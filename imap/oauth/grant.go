@@ -51,3 +51,14 @@ func checkToken(t *oauth2.Token) error {
 	}
 	return nil
 }
+
+// lifetime reads how many seconds a refresh token lives; 0 if that was not said. Google says it, in no standard way, for
+// clients in testing.
+func lifetime(extra any) time.Duration {
+	seconds, _ := extra.(float64)
+	const years = 10 * 366 * 24 * 3600
+	if seconds <= 0 || seconds > years {
+		return 0
+	}
+	return time.Duration(seconds) * time.Second
+}
