@@ -16,7 +16,6 @@ type Provider struct {
 	AuthURL   string // where the user consents
 	TokenURL  string
 	DeviceURL string // empty if there is no way without a browser on this machine
-	RevokeURL string // empty if only the web page can take a grant back
 	Scopes    []string
 	Mail      string            // the scope without which IMAP stays shut
 	Loopback  string            // the name of this machine in a redirect: "127.0.0.1" or "localhost"

@@ -13,7 +13,13 @@ import (
 )
 
 // ErrNone means that no grant is kept: the user has not consented yet. It is a kind of mailbox.ErrAuth.
-var ErrNone = fmt.Errorf("%w: there is no consent for this account yet", mailbox.ErrAuth)
+var ErrNone error = refusal("there is no consent for this account yet")
+
+// A refusal is a kind of mailbox.ErrAuth in words of its own.
+type refusal string
+
+func (r refusal) Error() string { return string(r) }
+func (r refusal) Unwrap() error { return mailbox.ErrAuth }
 
 // A Refusal is what the provider said instead of giving a token. It is a kind of mailbox.ErrAuth.
 type Refusal struct {

@@ -36,8 +36,8 @@ func (f File) Load(context.Context) (g *Grant, err error) {
 		return nil, err
 	}
 	if mode := info.Mode().Perm(); mode&0o077 != 0 {
-		return nil, fmt.Errorf("%w: %s can be read by others (mode %04o); chmod 600 it, and give consent anew if somebody may have read it",
-			mailbox.ErrAuth, f.Path, mode)
+		return nil, refusal(fmt.Sprintf("%s can be read by others (mode %04o); chmod 600 it, and give consent anew if somebody may have read it",
+			f.Path, mode))
 	}
 	text, err := io.ReadAll(io.LimitReader(file, mostOctets))
 	if err != nil {
@@ -98,7 +98,7 @@ func (g *Grant) Text() ([]byte, error) { return json.Marshal(g) }
 func Parse(text []byte) (*Grant, error) {
 	g := &Grant{}
 	if err := json.Unmarshal(text, g); err != nil || g.Refresh == "" {
-		return nil, fmt.Errorf("%w: what is kept for this account is no token of ours", mailbox.ErrAuth)
+		return nil, refusal("what is kept for this account is no token of ours")
 	}
 	return g, nil
 }

@@ -83,7 +83,7 @@ func (c *Client) grant(got *oauth2.Token, heard *call) (*Grant, Token, error) {
 	}
 	token := c.token(got, heard.skew)
 	if got.RefreshToken == "" {
-		return nil, token, fmt.Errorf("%w: %s gave a token for an hour and none to renew it", mailbox.ErrAuth, c.Provider.Name)
+		return nil, token, refusal(c.Provider.Name + " gave a token for an hour and none to renew it")
 	}
 	if !c.Provider.Covers(token) {
 		return nil, token, &ScopeError{Provider: c.Provider, Got: token.Scopes}

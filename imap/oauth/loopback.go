@@ -3,18 +3,15 @@ package oauth
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"log"
 	"net"
 	"net/http"
 	"time"
-
-	"mailtwin/mailbox"
 )
 
 // ErrLate means that nobody consented in time. It is a kind of mailbox.ErrAuth.
-var ErrLate = fmt.Errorf("%w: no consent came in time", mailbox.ErrAuth)
+var ErrLate error = refusal("no consent came in time")
 
 const (
 	consentTime  = 5 * time.Minute
