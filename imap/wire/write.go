@@ -201,7 +201,8 @@ func (c *Conn) writeAnswer(b []byte) (int, error) {
 	if c.options.Trace != nil {
 		c.options.Trace.sentSecret(line)
 	}
-	if _, err := c.send(line); err != nil {
+	// A server may refuse a login and hang up at once. Then go-imap is to hear the refusal, not that the line is dead.
+	if n, err := c.send(line); err != nil && n < len(line) {
 		return 0, c.fail(err)
 	}
 	return end, nil
