@@ -29,6 +29,14 @@ func (env *environment) client(a *account) *oauth.Client {
 	return &oauth.Client{Provider: p, ID: a.ClientID, Secret: a.ClientSecret}
 }
 
+// holding is how to log in with a grant that is not kept yet.
+func (env *environment) holding(a *account, grant *oauth.Grant, token oauth.Token) (*oauth.Source, *oauth.Held) {
+	held := oauth.Hold(grant)
+	s := &oauth.Source{Client: env.client(a), Store: held}
+	s.Use(token)
+	return s, held
+}
+
 // A commandError means that a token_command gave no token. It is a kind of mailbox.ErrAuth.
 type commandError struct{ err error }
 
@@ -70,7 +78,7 @@ func tokenHint(account string, err error) string {
 func refusalHint(r *oauth.Refusal, again string) string {
 	switch {
 	case r.WrongClock():
-		return fmt.Sprintf("%s; set it, and try again", clockWords(r.Provider.Name, r.Skew))
+		return fmt.Sprintf("%s; set it, and try again. If that does not help, %s", clockWords(r.Provider.Name, r.Skew), again)
 	case r.OnTrial():
 		return "consent to a client in testing ends after seven days; publish it (docs/oauth.md), then " + again
 	case r.Dead() && r.Age > 0:

@@ -42,6 +42,13 @@ func (s *Source) Token(ctx context.Context, refused string) (string, error) {
 	return s.token.Access, nil
 }
 
+// Use has the source begin with a token that was given together with the grant.
+func (s *Source) Use(t Token) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.token = t
+}
+
 // Renew gets a new access token, whatever there is.
 func (s *Source) Renew(ctx context.Context) (Token, error) {
 	s.mu.Lock()
