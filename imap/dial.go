@@ -3,7 +3,6 @@ package imap
 import (
 	"context"
 	"crypto/tls"
-	"encoding/base64"
 	"errors"
 	"fmt"
 	"net"
@@ -11,7 +10,6 @@ import (
 
 	goimap "github.com/emersion/go-imap/v2"
 	"github.com/emersion/go-imap/v2/imapclient"
-	"github.com/emersion/go-sasl"
 
 	"mailtwin/imap/wire"
 	"mailtwin/mailbox"
@@ -31,14 +29,29 @@ var errNoHost = errors.New("nobody knows that server")
 // errCrowded means that the server has too many connections of this account.
 var errCrowded = fmt.Errorf("%w: too many connections", mailbox.ErrTemporary)
 
-// connect makes a session: connection, protection, greeting, login.
+// connect makes a session: connection, protection, greeting, login. A token that the server does not take may be one that
+// has ended before its time, so one more is asked for, once.
 func (a *Account) connect(ctx context.Context) (*session, error) {
+	s, err := a.attempt(ctx, "")
+	var refused *TokenError
+	if !errors.As(err, &refused) {
+		return s, err
+	}
+	again, newer := a.attempt(ctx, refused.token)
+	if errors.Is(newer, errSameToken) {
+		return nil, err
+	}
+	return again, newer
+}
+
+// attempt connects once. refused is a token that is not to be used.
+func (a *Account) attempt(ctx context.Context, refused string) (*session, error) {
 	conn, err := a.dial(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", a.options.address(), err)
 	}
 	s := &session{account: a, conn: conn}
-	if err := s.login(ctx); err != nil {
+	if err := s.login(ctx, refused); err != nil {
 		return nil, errors.Join(err, ignoreClosed(conn.Close()))
 	}
 	return s, nil
@@ -162,33 +175,30 @@ func refusal(s wire.Status) error {
 	return fmt.Errorf("%w: %w", mailbox.ErrAuth, &wire.StatusError{Status: s})
 }
 
-// A PasswordError means that there was no password to log in with; the server has not been asked. It is a kind of
-// mailbox.ErrAuth.
-type PasswordError struct{ Err error }
-
-func (e *PasswordError) Error() string   { return "no password: " + e.Err.Error() }
-func (e *PasswordError) Unwrap() []error { return []error{mailbox.ErrAuth, e.Err} }
-
-// login gets the password and uses it. No error shows it, also if the server sends it back.
-func (s *session) login(ctx context.Context) error {
-	password, err := s.account.options.Password(ctx)
+// login gets the secret and uses it. No error shows it, also if the server sends it back.
+func (s *session) login(ctx context.Context, refused string) error {
+	c, err := s.account.credential(ctx, refused)
 	if err != nil {
-		return &PasswordError{err}
+		return err
 	}
-	s.conn.Hide(password)
-	return conceal(s.enter(ctx, password), s.account.options.User, password)
+	s.conn.Hide(c.secret)
+	err = conceal(s.enter(ctx, c), c.secret, c.forms()...)
+	if c.token && errors.Is(err, mailbox.ErrAuth) {
+		return &TokenError{Err: err, token: c.secret}
+	}
+	return err
 }
 
 // enter puts go-imap on top and logs in. What the server can do is asked again afterwards, for it may differ.
-func (s *session) enter(ctx context.Context, password string) error {
+func (s *session) enter(ctx context.Context, c *credential) error {
 	caps := capSet(s.conn.Caps())
-	if caps["LOGINDISABLED"] && !caps["AUTH=PLAIN"] {
-		return fmt.Errorf("%w: the server takes no password on this connection (LOGINDISABLED)", mailbox.ErrAuth)
+	if err := c.check(caps); err != nil {
+		return err
 	}
 	s.conn.HandOver()
 	s.conn.ForgetCaps()
 	s.client = imapclient.New(s.conn, nil)
-	if err := s.authenticate(ctx, caps, password); err != nil {
+	if err := s.authenticate(ctx, caps, c); err != nil {
 		return err
 	}
 	if s.conn.Caps() == nil {
@@ -200,12 +210,12 @@ func (s *session) enter(ctx context.Context, password string) error {
 	return nil
 }
 
-func (s *session) authenticate(ctx context.Context, caps map[string]bool, password string) error {
+func (s *session) authenticate(ctx context.Context, caps map[string]bool, c *credential) error {
 	err := s.do(ctx, func() error {
-		if caps["AUTH=PLAIN"] {
-			return s.client.Authenticate(sasl.NewPlainClient("", s.account.options.User, password))
+		if mechanism := c.mechanism(caps); mechanism != nil {
+			return s.client.Authenticate(mechanism)
 		}
-		return s.client.Login(s.account.options.User, password).Wait()
+		return s.client.Login(c.user, c.secret).Wait()
 	})
 	var refused *goimap.Error
 	if errors.As(err, &refused) {
@@ -223,14 +233,16 @@ type concealed struct {
 func (e *concealed) Error() string   { return e.text }
 func (e *concealed) Unwrap() []error { return e.kinds }
 
-// conceal takes a password out of an error, in each of the forms in which it went over the wire.
-func conceal(err error, user, password string) error {
-	if err == nil || password == "" {
+// conceal takes a secret out of an error, in each of the forms in which it went over the wire.
+func conceal(err error, secret string, forms ...string) error {
+	if err == nil || secret == "" {
 		return err
 	}
-	plain := base64.StdEncoding.EncodeToString([]byte("\x00" + user + "\x00" + password))
-	quoted := strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(password)
-	text := strings.NewReplacer(plain, "***", quoted, "***", password, "***").Replace(err.Error())
+	var hidden []string
+	for _, form := range append(forms, secret) {
+		hidden = append(hidden, form, "***")
+	}
+	text := strings.NewReplacer(hidden...).Replace(err.Error())
 	if text == err.Error() {
 		return err
 	}

@@ -34,6 +34,9 @@ type Options struct {
 	User         string
 	// Password returns the secret. It is asked at every login.
 	Password func(context.Context) (string, error)
+	// Token, if there is one, takes the place of Password: it returns an OAuth access token. refused is one that the
+	// server has not taken, else empty. Its errors are returned as they are.
+	Token func(ctx context.Context, refused string) (string, error)
 	// Prefix is what Account.Prefix told before; nil if it never did. The server is not asked again then.
 	Prefix      *string
 	Compress    Compression

@@ -207,5 +207,5 @@ func (a *account) source() string { return a.User + "@" + strings.ToLower(a.Host
 
 // attic is the directory, beside the state, that keeps what a sync removed in the Maildir.
 func (a *account) attic() string {
-	return strings.TrimSuffix(filepath.Clean(a.State), ".db") + ".attic"
+	return a.beside(".attic")
 }

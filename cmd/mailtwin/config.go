@@ -36,6 +36,10 @@ type account struct {
 	User            string   `toml:"user"`
 	Password        string   `toml:"password"`
 	PasswordCommand command  `toml:"password_command"`
+	Auth            string   `toml:"auth"`
+	ClientID        string   `toml:"client_id"`
+	ClientSecret    string   `toml:"client_secret"`
+	TokenCommand    command  `toml:"token_command"`
 	Maildir         string   `toml:"maildir"`
 	State           string   `toml:"state"`
 	Layout          string   `toml:"layout"`

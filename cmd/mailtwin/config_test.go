@@ -126,6 +126,8 @@ timeout = "1m30s"
 	}
 }
 
+const gmailToken = "[accounts.g]\nhost = \"IMAP.gmail.com\"\nuser = \"me\"\nmaildir = \"~/Mail\"\nauth = \"oauth2\"\n"
+
 // Each mistake is named with its line. "+" puts the text behind the four lines of a good account.
 func TestConfigMistakes(t *testing.T) {
 	for _, tt := range []struct{ text, want string }{
@@ -147,7 +149,16 @@ func TestConfigMistakes(t *testing.T) {
 		{"+state = \"x", `FILE:5: state: unterminated basic string`},
 		{"+x = y", `FILE:5: unexpected character`},
 		{"+mailboxes = [\"*\", \"!\"]", `FILE:5: account "work": mailboxes makes no sense: an empty pattern`},
-		{"+auth = \"oauth2\"\nmode = \"backup\"", "FILE:5: there is no key \"accounts.work.auth\"\nFILE:6: there is no key \"accounts.work.mode\""},
+		{"+quota = 3\nmode = \"backup\"", "FILE:5: there is no key \"accounts.work.quota\"\nFILE:6: there is no key \"accounts.work.mode\""},
+		{"+auth = \"oauth\"", `FILE:5: account "work": auth is "password" or "oauth2", not "oauth"`},
+		{"+auth = \"oauth2\"", `FILE:5: account "work": auth = "oauth2" without token_command is for Gmail and Microsoft; for imap.example.org name`},
+		{"+auth = \"oauth2\"\npassword = \"x\"", `FILE:6: account "work": password makes no sense with auth = "oauth2"`},
+		{"+client_id = \"x\"", `FILE:5: account "work": client_id makes no sense with auth = "password"`},
+		{"+token_command = \"x\"", `FILE:5: account "work": token_command makes no sense with auth = "password"`},
+		{"+auth = \"oauth2\"\ntoken_command = []", `FILE:6: account "work": token_command is a text, or a list`},
+		{"+auth = \"oauth2\"\ntoken_command = \"x\"\nclient_id = \"y\"", `FILE:6: account "work": token_command and client_id are both there`},
+		{gmailToken, `FILE:1: account "g": client_id is missing; docs/oauth.md tells how to get one from Google`},
+		{gmailToken + "client_id = \"x\"", `FILE:1: account "g": client_secret is missing; Google shows it`},
 		{"+[acounts.home]\nhost = \"h\"", "FILE:5: there is no key \"acounts"},
 		{"+host = \"again\"", "FILE:5: "},
 		{"+port = \"993\"", "FILE:5: accounts.work.port is a number, without quotes"},

@@ -32,7 +32,7 @@ func (c *config) check(env *environment, a *account) error {
 	if a.Host == "" {
 		return c.wrong(a, "host", "is missing: the name of the IMAP server")
 	}
-	for _, check := range []func(*environment, *account) error{c.checkHost, c.checkTLS, c.checkSecrets, c.checkPaths, c.checkNumbers} {
+	for _, check := range []func(*environment, *account) error{c.checkHost, c.checkTLS, c.checkAuth, c.checkSecrets, c.checkPaths, c.checkNumbers} {
 		if err := check(env, a); err != nil {
 			return err
 		}
@@ -106,11 +106,10 @@ func (c *config) checkSecrets(_ *environment, a *account) error {
 	if a.Password != "" && a.PasswordCommand.given() {
 		return c.wrong(a, "password_command", "and password are both there; which one is it?")
 	}
-	if a.Password == "" {
-		return nil
-	}
-	if c.mode&0o077 != 0 {
-		return c.wrong(a, "password", "is in a file that others can read (mode %04o); run: chmod 600 %s", c.mode, c.path)
+	for key, secret := range map[string]string{"password": a.Password, "client_secret": a.ClientSecret} {
+		if secret != "" && c.mode&0o077 != 0 {
+			return c.wrong(a, key, "is in a file that others can read (mode %04o); run: chmod 600 %s", c.mode, c.path)
+		}
 	}
 	return nil
 }

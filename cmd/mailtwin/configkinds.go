@@ -55,7 +55,8 @@ func kindOf(key []string) string {
 
 // kinds are the keys of an account, and what each of them takes.
 func kinds() map[string]string {
-	all := map[string]string{"password_command": "a text, or a list of texts, in quotes: \"...\""}
+	const command = "a text, or a list of texts, in quotes: \"...\""
+	all := map[string]string{keyPasswordCommand: command, keyTokenCommand: command}
 	for _, field := range reflect.VisibleFields(reflect.TypeFor[account]()) {
 		key := field.Tag.Get("toml")
 		if key == "" || all[key] != "" {

@@ -10,10 +10,11 @@ import (
 	"github.com/pelletier/go-toml/v2/unstable"
 )
 
-// raw is an account before its password_command, which may be a string or a list, was looked at.
+// raw is an account before its commands, each of which may be a string or a list, were looked at.
 type raw struct {
 	account
 	PasswordCommand any `toml:"password_command"`
+	TokenCommand    any `toml:"token_command"`
 }
 
 func (c *config) decode() error {
@@ -30,16 +31,28 @@ func (c *config) decode() error {
 	for name, r := range file.Accounts {
 		a := r.account
 		a.name = name
-		if r.PasswordCommand != nil {
-			a.PasswordCommand = commandOf(r.PasswordCommand)
-			if !a.PasswordCommand.given() {
-				return c.wrong(&a, "password_command", "is a text, or a list of texts, and not empty")
+		for _, of := range []struct {
+			key   string
+			value any
+			to    *command
+		}{{keyPasswordCommand, r.PasswordCommand, &a.PasswordCommand}, {keyTokenCommand, r.TokenCommand, &a.TokenCommand}} {
+			if of.value == nil {
+				continue
+			}
+			if *of.to = commandOf(of.value); !of.to.given() {
+				return c.wrong(&a, of.key, "is a text, or a list of texts, and not empty")
 			}
 		}
 		c.Accounts[name] = &a
 	}
 	return nil
 }
+
+// The keys that hold commands.
+const (
+	keyPasswordCommand = "password_command"
+	keyTokenCommand    = "token_command"
+)
 
 // commandOf reads a command in either of its forms; the result is not given() if the value is neither.
 func commandOf(value any) command {

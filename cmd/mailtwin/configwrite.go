@@ -30,6 +30,10 @@ func (a *account) table() string {
 	if a.User != a.Address {
 		line("user", a.User)
 	}
+	line("auth", a.Auth)
+	line("client_id", a.ClientID)
+	line("client_secret", a.ClientSecret)
+	line("token_command", a.TokenCommand.line)
 	line("password_command", a.PasswordCommand.line)
 	line("password", a.Password)
 	line("maildir", a.Maildir)

@@ -83,6 +83,8 @@ func hintFor(account string, err error) string {
 		return brakeHint(show(account), brake)
 	case errors.Is(err, mailbox.ErrHalf):
 		return "put it back where it was, or remove the whole directory if the mailbox is to go; until then nothing is removed on the server"
+	case tokenHint(account, err) != "":
+		return tokenHint(account, err)
 	case errors.As(err, new(*imap.PasswordError)):
 		return "the server was not asked; if you have a password_command, run it in a shell to see what it prints"
 	case errors.Is(err, mailbox.ErrAuth):

@@ -16,6 +16,7 @@ import (
 const (
 	commandTime   = 30 * time.Second // how long password_command may take
 	commandOutput = 4 << 10          // octets that it may print
+	tokenOutput   = 16 << 10         // and a token_command: Microsoft's tokens are long
 	passwordEnv   = "MAILTWIN_PASSWORD_"
 )
 
@@ -47,10 +48,6 @@ func (env *environment) findPassword(ctx context.Context, a *account) (string, e
 	case a.Password != "":
 		return a.Password, nil
 	case a.PasswordCommand.given():
-		if env.asks { // two programs must not ask on one terminal at a time
-			env.asking.Lock()
-			defer env.asking.Unlock()
-		}
 		return env.runPasswordCommand(ctx, a.PasswordCommand)
 	}
 	name := passwordVariable(a.name)
@@ -87,16 +84,24 @@ func checkPassword(secret string) error {
 	return nil
 }
 
-// runPasswordCommand runs a command and returns what it printed, without the newline at its end. A list of words is
-// run as it is; one text goes to the shell.
-func (env *environment) runPasswordCommand(parent context.Context, c command) (string, error) {
+func (env *environment) runPasswordCommand(ctx context.Context, c command) (string, error) {
+	return env.runCommand(ctx, keyPasswordCommand, commandOutput, c)
+}
+
+// runCommand runs a command of the configuration and returns what it printed, without the newline at its end. A list of
+// words is run as it is; one text goes to the shell.
+func (env *environment) runCommand(parent context.Context, key string, most int, c command) (string, error) {
+	if env.asks { // two programs must not ask on one terminal at a time
+		env.asking.Lock()
+		defer env.asking.Unlock()
+	}
 	ctx, cancel := context.WithTimeout(parent, env.patience())
 	defer cancel()
 	words := c.words
 	if c.line != "" {
 		words = []string{"sh", "-c", c.line}
 	}
-	stdout, stderr := &limited{left: commandOutput}, &limited{left: commandOutput}
+	stdout, stderr := &limited{left: most}, &limited{left: commandOutput}
 	cmd := exec.CommandContext(ctx, words[0], words[1:]...) //nolint:gosec // the user's own command
 	cmd.Env = env.childEnvironment()
 	cmd.Stdout, cmd.Stderr = stdout, stderr
@@ -110,13 +115,13 @@ func (env *environment) runPasswordCommand(parent context.Context, c command) (s
 	case parent.Err() != nil:
 		return "", parent.Err()
 	case ctx.Err() != nil:
-		return "", fmt.Errorf("password_command did not end within %s", env.patience())
+		return "", fmt.Errorf("%s did not end within %s", key, env.patience())
 	case stdout.full:
-		return "", fmt.Errorf("password_command printed more than %d octets", commandOutput)
+		return "", fmt.Errorf("%s printed more than %d octets", key, most)
 	case err != nil && stderr.kept.Len() > 0:
-		return "", fmt.Errorf("password_command: %w: %s", err, show(strings.TrimSpace(stderr.kept.String())))
+		return "", fmt.Errorf("%s: %w: %s", key, err, show(strings.TrimSpace(stderr.kept.String())))
 	case err != nil:
-		return "", fmt.Errorf("password_command: %w", err)
+		return "", fmt.Errorf("%s: %w", key, err)
 	}
 	return strings.TrimSuffix(strings.TrimSuffix(stdout.kept.String(), "\n"), "\r"), nil
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"runtime/debug"
@@ -9,6 +10,8 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+
+	"mailtwin/imap/oauth"
 )
 
 // An environment is what a verb has of the outside, so that tests can call it in their own process.
@@ -16,11 +19,13 @@ type environment struct {
 	stdout, stderr io.Writer
 	getenv         func(string) string
 	environ        func() []string
-	terminal       bool          // stderr is one
-	asks           bool          // stdin is one, too, so that questions can be asked
-	stdin          io.Reader     // nil: the system's
-	commandTime    time.Duration // how long a password_command may take; 0 means 30 s
-	keyring        keyStore      // nil: the system's
+	terminal       bool                                            // stderr is one
+	asks           bool                                            // stdin is one, too, so that questions can be asked
+	stdin          io.Reader                                       // nil: the system's
+	commandTime    time.Duration                                   // how long a password_command may take; 0 means 30 s
+	keyring        keyStore                                        // nil: the system's
+	provider       func(host string) (oauth.Provider, bool)        // nil: those that are known
+	browse         func(ctx context.Context, address string) error // opens a page; nil: the system's browser
 	writing        sync.Mutex
 	asking         sync.Mutex // held while a password_command has the terminal
 }
@@ -53,7 +58,7 @@ func rootCommand(env *environment) *cobra.Command {
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return &usageError{fmt.Errorf("%w; see %s --help", err, cmd.CommandPath())}
 	})
-	root.AddCommand(initCommand(env), syncCommand(env), statusCommand(env), demoCommand(env), completionCommand(env), manCommand(env))
+	root.AddCommand(initCommand(env), authCommand(env), syncCommand(env), statusCommand(env), demoCommand(env), completionCommand(env), manCommand(env))
 	root.CompletionOptions.DisableDefaultCmd = true
 	return root
 }

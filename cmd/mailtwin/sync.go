@@ -145,6 +145,9 @@ func (env *environment) imapOptions(a *account, trace *wire.TraceWriter, report 
 		Host: a.Host, Security: imap.Security(a.TLS), RootCAs: a.roots, Fingerprints: a.pins, User: a.User,
 		Password: env.password(a), Timeout: a.silence, Trace: trace, Report: report,
 	}
+	if a.Auth == authOAuth2 {
+		options.Token = env.token(a)
+	}
 	if a.Compress != nil {
 		options.Compress = imap.CompressNever
 		if *a.Compress {

@@ -20,6 +20,7 @@ type world struct {
 	keys        []string // of the account, as they are written down
 	vars        map[string]string
 	terminal    bool
+	prepare     func(*environment) // changes what a command has of the outside; may be nil
 
 	stdout, stderr string
 }
@@ -62,6 +63,9 @@ func (w *world) run(args ...string) int {
 	env, _, _ := testEnv(w.vars)
 	var stdout, stderr bytes.Buffer
 	env.stdout, env.stderr, env.terminal = &stdout, &stderr, w.terminal
+	if w.prepare != nil {
+		w.prepare(env)
+	}
 	status := run(w.Context(), env, append(args, "--config", w.config))
 	w.stdout, w.stderr = stdout.String(), stderr.String()
 	return status

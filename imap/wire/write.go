@@ -194,11 +194,15 @@ func (c *Conn) writeAnswer(b []byte) (int, error) {
 	c.sent.answer = nil
 	if e := c.head(); e != nil && e.verb == "AUTHENTICATE" {
 		c.register(e, true, true) // the server may ask on
+		if string(line) == "=\r\n" {
+			line = line[1:] // go-imap's empty answer, which is right only behind the verb (RFC 4959, section 3)
+		}
 	}
 	if c.options.Trace != nil {
 		c.options.Trace.sentSecret(line)
 	}
-	if _, err := c.send(line); err != nil {
+	// A server may refuse a login and hang up at once. Then go-imap is to hear the refusal, not that the line is dead.
+	if n, err := c.send(line); err != nil && n < len(line) {
 		return 0, c.fail(err)
 	}
 	return end, nil
