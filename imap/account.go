@@ -32,6 +32,7 @@ type Account struct {
 	validity    map[mailbox.Name]uint32 // as last learnt
 	taken       map[mailbox.Name]uint32 // under that validity
 	keeps       map[mailbox.Name]func(mailbox.Flag) bool
+	pace        pace
 }
 
 // Open connects and logs in once, so that a wrong password or name shows at once. mailbox.ErrAuth and ErrTLS are
@@ -181,7 +182,7 @@ func (a *Account) once(ctx context.Context, prefer mailbox.Name, do func(*sessio
 		return err
 	}
 	defer a.release(s)
-	return do(s)
+	return a.pace.judge(do(s))
 }
 
 // repeat runs something that may be repeated, again after transient faults.
@@ -201,8 +202,14 @@ func (a *Account) repeat(ctx context.Context, prefer mailbox.Name, do func(*sess
 func (a *Account) retry(ctx context.Context, do func() error) error {
 	wait := a.options.Pause
 	for try := 1; ; try++ {
-		err := do()
-		final := !errors.Is(err, mailbox.ErrTemporary) || errors.Is(err, errNoHost) || try >= a.options.Tries
+		if err := a.pace.wait(ctx); err != nil {
+			return err
+		}
+		err := a.pace.judge(do())
+		final := !errors.Is(err, mailbox.ErrTemporary) || errors.Is(err, errNoHost) || errors.Is(err, mailbox.ErrQuota) || try >= a.options.Tries
+		if final && errors.Is(err, errLookup) {
+			return fmt.Errorf("%w: %w", mailbox.ErrAuth, errors.Unwrap(err))
+		}
 		if err == nil || final || ctx.Err() != nil {
 			return err
 		}

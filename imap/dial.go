@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"strings"
+	"time"
 
 	goimap "github.com/emersion/go-imap/v2"
 	"github.com/emersion/go-imap/v2/imapclient"
@@ -25,6 +26,9 @@ var (
 
 // errNoHost means that the name of the server is not known. It may be by and by, but not within a second.
 var errNoHost = errors.New("nobody knows that server")
+
+// errLookup means that the server has not found the user, which may be a fault of the moment.
+var errLookup = fmt.Errorf("%w: the server does not find the user", mailbox.ErrTemporary)
 
 // errCrowded means that the server has too many connections of this account.
 var errCrowded = fmt.Errorf("%w: too many connections", mailbox.ErrTemporary)
@@ -83,7 +87,11 @@ func (a *Account) dial(ctx context.Context) (*wire.Conn, error) {
 		}
 		raw = protected
 	}
-	conn := wire.New(raw, wire.Options{Trace: a.options.Trace.Conn(), Silence: a.options.Timeout, Traffic: a.options.Traffic, Report: a.options.Report})
+	began := time.Now()
+	conn := wire.New(raw, wire.Options{
+		Trace: a.options.Trace.Conn(), Silence: a.options.Timeout, Traffic: a.options.Traffic, Report: a.options.Report,
+		Heard: func(s wire.Status) { a.hear(began, s) },
+	})
 	if err := a.greet(ctx, conn); err != nil {
 		return nil, errors.Join(err, ignoreClosed(conn.Close()))
 	}
@@ -166,6 +174,10 @@ func isCut(err error) bool {
 func refusal(s wire.Status) error {
 	text := strings.ToLower(s.Text)
 	switch {
+	case strings.Contains(text, bandwidth):
+		return fmt.Errorf("%w: %s", mailbox.ErrQuota, s.Text)
+	case strings.HasPrefix(text, "lookup failed"): // of a user that there is not, and now and then of any
+		return fmt.Errorf("%w: %w", errLookup, &wire.StatusError{Status: s})
 	case strings.Contains(text, "too many") || strings.Contains(text, "maximum number of connections") || s.Code == "LIMIT":
 		return fmt.Errorf("%w: %s", errCrowded, s.Text)
 	case s.Kind == "BYE", s.Code == "UNAVAILABLE", s.Code == "INUSE", s.Code == "SERVERBUG", s.Code == "CONTACTADMIN",
@@ -247,7 +259,7 @@ func conceal(err error, secret string, forms ...string) error {
 		return err
 	}
 	e := &concealed{text: text}
-	for _, kind := range []error{mailbox.ErrAuth, mailbox.ErrTemporary, errCrowded, ErrTLS} {
+	for _, kind := range []error{mailbox.ErrAuth, mailbox.ErrTemporary, mailbox.ErrQuota, errCrowded, errLookup, ErrTLS} {
 		if errors.Is(err, kind) {
 			e.kinds = append(e.kinds, kind)
 		}

@@ -42,7 +42,7 @@ func (a *Account) Fetch(ctx context.Context, name mailbox.Name, ids []mailbox.ID
 		if f.failed != nil {
 			return f.failed
 		}
-		if errors.Is(err, mailbox.ErrTemporary) && len(f.left()) < before && ctx.Err() == nil {
+		if errors.Is(err, mailbox.ErrTemporary) && !errors.Is(err, mailbox.ErrQuota) && len(f.left()) < before && ctx.Err() == nil {
 			continue // a line that breaks again and again still brings something
 		}
 		if err != nil {

@@ -77,6 +77,9 @@ var (
 	ErrUIDValidity = errors.New("UIDVALIDITY changed")
 	// ErrTemporary marks what may go well later: a cut line, a server that is busy, a limit that was reached.
 	ErrTemporary = errors.New("temporary failure")
+	// ErrQuota means that the account has had its share for now, or would have: a kind of ErrTemporary that is not tried
+	// again in the same run.
+	ErrQuota = fmt.Errorf("%w: the account's quota is used up", ErrTemporary)
 	// ErrAuth means that the server refused the login.
 	ErrAuth = errors.New("login refused")
 )

@@ -2,6 +2,7 @@ package syncer
 
 import (
 	"context"
+	"errors"
 
 	"mailtwin/mailbox"
 )
@@ -43,7 +44,9 @@ func (t *transfers) linkInto(ctx context.Context, j *job) error {
 	for _, a := range j.steps.Link {
 		source := t.landed[a.AccountID]
 		if source.Near == "" {
-			t.problem(&mailbox.MessageError{Mailbox: j.name, ID: a.ID, Err: source.err})
+			if !errors.Is(source.err, mailbox.ErrQuota) {
+				t.problem(&mailbox.MessageError{Mailbox: j.name, ID: a.ID, Err: source.err})
+			}
 			left.Put = append(left.Put, pendingPair(a))
 			continue
 		}

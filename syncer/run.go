@@ -41,6 +41,9 @@ type Options struct {
 	// Workers is how many mailboxes, or parts of one, are worked on at once; by default as many as the replicas say
 	// they can serve.
 	Workers int
+	// Allowance, if not nil, tells how many octets may still come from the far side and go to it. What is more waits for
+	// another run.
+	Allowance func() (down, up int64)
 	// Events, if not nil, is told how the run goes on.
 	Events Events
 	// Now is the clock; time.Now by default.
@@ -66,7 +69,8 @@ const maxPasses = 4
 
 // Run makes both sides agree once. What it could not do for a single message or mailbox is in the Report; an error
 // ended the run early, and says so with mailbox.ErrTemporary where another try may succeed. A *BrakeError means that
-// removals look like an accident and were held back; it says whether the rest was done.
+// removals look like an accident and were held back; it says whether the rest was done. A *QuotaError means that all was
+// done but transfers for which there was no allowance.
 //
 // Everything that was done is in the ledger, whatever the error.
 func Run(ctx context.Context, far, near Replica, ledger Ledger, opts Options) (*Report, error) {
@@ -88,6 +92,9 @@ func Run(ctx context.Context, far, near Replica, ledger Ledger, opts Options) (*
 	}
 	if err != nil {
 		return r.report, err
+	}
+	if r.braked == nil {
+		return r.report, r.quota.err()
 	}
 	return r.report, r.braked
 }
@@ -129,6 +136,7 @@ type run struct {
 	failed  map[mailbox.Place]error // what this run left behind
 	told    map[string]bool         // what it told of that
 	waiting map[mailbox.Place]bool  // of what was left behind before, what it is not yet time for
+	quota   quota
 }
 
 func (r *run) defaults() {

@@ -151,18 +151,24 @@ func portions(list []Arrival, count int, octets int64) [][]Arrival {
 
 // download brings one load to the near side.
 func (t *transfers) download(ctx context.Context, j *job, part []Arrival) (err error) {
+	part, over, done := t.allow(j, Far, part)
+	defer done()
+	if err := t.putOff(ctx, j, over); err != nil || len(part) == 0 {
+		return err
+	}
 	batch, err := t.side[Near].Append(ctx, j.name)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, batch.Close()) }()
 	c := &carrier{transfers: t, job: j, from: Far, batch: batch, byID: byID(part), left: map[mailbox.ID]error{}}
-	if err := t.side[Far].Fetch(ctx, j.name, ids(part), c.body, c.problem); err != nil {
-		return fmt.Errorf("download: %w", err)
+	broken := t.side[Far].Fetch(ctx, j.name, ids(part), c.body, c.problem)
+	if broken != nil && (!errors.Is(broken, mailbox.ErrTemporary) || ctx.Err() != nil) {
+		return fmt.Errorf("download: %w", broken)
 	}
-	stored, err := batch.Flush(ctx)
+	stored, err := batch.Flush(ctx) // what came before the line broke need not come again
 	if err != nil {
-		return fmt.Errorf("store what was downloaded: %w", err)
+		return errors.Join(broken, fmt.Errorf("store what was downloaded: %w", err))
 	}
 	update := mailbox.Update{Mailbox: j.name}
 	for _, s := range stored {
@@ -171,6 +177,9 @@ func (t *transfers) download(ctx context.Context, j *job, part []Arrival) (err e
 	}
 	for _, pair := range update.Put {
 		t.remember(j, pair)
+	}
+	if broken != nil {
+		return errors.Join(fmt.Errorf("download: %w", broken), t.ledger.Commit(ctx, update))
 	}
 	for _, arrival := range c.byID {
 		update.Put = append(update.Put, c.postponed(arrival))

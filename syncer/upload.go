@@ -11,6 +11,14 @@ import (
 // upload brings one load to the far side. What is about to be sent is on record before the first octet leaves, so
 // that a run that comes after a crash looks for it.
 func (t *transfers) upload(ctx context.Context, j *job, part []Arrival) (err error) {
+	part, over, done := t.allow(j, Near, part)
+	defer done()
+	if len(over) > 0 {
+		t.soilJob(j, Near)
+	}
+	if len(part) == 0 {
+		return nil
+	}
 	intents, err := t.begin(ctx, j, part)
 	if err != nil {
 		return err

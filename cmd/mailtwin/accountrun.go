@@ -105,6 +105,15 @@ func (r *accountRun) sync(ctx context.Context) (report *syncer.Report, err error
 	if err := r.narrowed(twins); err != nil {
 		return nil, err
 	}
+	settings, err := r.ledger.Settings()
+	if err != nil {
+		return nil, err
+	}
+	bytes := r.openBytes(settings)
+	defer func() { err = errors.Join(bytes.explain(err), bytes.close()) }()
+	if err := bytes.spent(); err != nil {
+		return nil, err
+	}
 	options := r.env.imapOptions(r.account, r.trace, r.teller.note)
 	options.Traffic = &r.teller.traffic
 	if options.Prefix, err = r.prefix(); err != nil {
@@ -118,8 +127,9 @@ func (r *accountRun) sync(ctx context.Context) (report *syncer.Report, err error
 	o := syncer.Options{
 		DryRun: r.o.dryRun, AllowDelete: r.o.allowDelete, Retry: r.o.retry, MaxDelete: r.account.most,
 		Mailboxes:    chosen(r.account.Mailboxes, r.o.mailboxes),
-		DeleteRemote: syncer.Removal(r.account.DeleteRemote), Events: r.teller,
+		DeleteRemote: syncer.Removal(r.account.DeleteRemote), Events: r.teller, Allowance: bytes.left,
 	}
+	bytes.allow(r.account.quota, far.Has(gmail.Capability))
 	if far.Has(gmail.Capability) {
 		return r.syncGmail(ctx, far, near, o)
 	}

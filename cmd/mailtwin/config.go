@@ -51,13 +51,16 @@ type account struct {
 	Compress        *bool    `toml:"compress"`
 	Insecure        bool     `toml:"insecure"`
 	Attic           string   `toml:"attic"`
+	QuotaDown       string   `toml:"quota_down"`
+	QuotaUp         string   `toml:"quota_up"`
 
 	name    string
 	roots   *x509.CertPool
 	pins    []imap.Fingerprint
 	silence time.Duration
-	most    int // percent, what MaxDelete says
-	keep    int // days, what Attic says
+	most    int       // percent, what MaxDelete says
+	keep    int       // days, what Attic says
+	quota   [2]*int64 // octets a day, what QuotaDown and QuotaUp say; 0 is no end
 }
 
 // A command is one line for the shell, or a list of words that needs no shell.

@@ -210,8 +210,10 @@ func (c *config) checkNumbers(_ *environment, a *account) error {
 		}
 		a.most = n
 	}
-	if err := c.checkAttic(a); err != nil {
-		return err
+	for _, check := range []func(*account) error{c.checkAttic, c.checkQuota} {
+		if err := check(a); err != nil {
+			return err
+		}
 	}
 	switch maildir.Layout(a.Layout) {
 	case "", maildir.Nested, maildir.PlusPlus:
@@ -227,6 +229,21 @@ func (c *config) checkNumbers(_ *environment, a *account) error {
 
 // defaultAttic is how many days the attic keeps what was removed in the Maildir.
 const defaultAttic = 30
+
+// checkQuota reads what the provider allows in a day.
+func (c *config) checkQuota(a *account) error {
+	for i, q := range []struct{ key, text string }{{"quota_down", a.QuotaDown}, {"quota_up", a.QuotaUp}} {
+		if q.text == "" {
+			continue
+		}
+		n, ok := readOctets(q.text)
+		if !ok {
+			return c.wrong(a, q.key, `is an amount for a day, as "2500MB", or "none", not %q`, q.text)
+		}
+		a.quota[i] = &n
+	}
+	return nil
+}
 
 func (c *config) checkAttic(a *account) error {
 	if a.Attic == "" {

@@ -101,6 +101,8 @@ func hintFor(account string, err error) string {
 		return "the disk cannot be written as it is mounted; mount it anew and run again, nothing is lost"
 	case errors.Is(err, syscall.EACCES):
 		return "see who owns the file, and who may do what with it and with the directories above"
+	case errors.Is(err, mailbox.ErrQuota):
+		return quotaHint(err)
 	case errors.Is(err, mailbox.ErrTemporary):
 		return "what was done so far is kept; run again later"
 	}

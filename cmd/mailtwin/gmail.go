@@ -37,14 +37,15 @@ func (r *accountRun) syncGmail(ctx context.Context, far *imap.Account, near *mai
 		}
 	}()
 	report, err = syncer.Run(ctx, gmailSide{account}, nearSide{near}, r.markedLedger(near), o)
-	if err != nil || r.o.dryRun || !report.Settled || len(r.o.mailboxes) > 0 {
+	waits := errors.As(err, new(*syncer.QuotaError)) // what waits is on record
+	if err != nil && !waits || r.o.dryRun || !report.Settled || len(r.o.mailboxes) > 0 {
 		return report, err
 	}
 	position := account.Position()
 	if position == settings[settingGmail] {
-		return report, nil
+		return report, err
 	}
-	return report, r.ledger.PutSettings(map[string]string{settingGmail: position})
+	return report, errors.Join(err, r.ledger.PutSettings(map[string]string{settingGmail: position}))
 }
 
 // settingHidden is there while All Mail is not shown, once its owner was told.

@@ -26,6 +26,7 @@ type environment struct {
 	keyring        keyStore                                        // nil: the system's
 	provider       func(host string) (oauth.Provider, bool)        // nil: those that are known
 	browse         func(ctx context.Context, address string) error // opens a page; nil: the system's browser
+	now            func() time.Time                                // nil: time.Now
 	writing        sync.Mutex
 	asking         sync.Mutex // held while a password_command has the terminal
 }

@@ -76,6 +76,9 @@ type known struct {
 
 	shelved int   // messages in the attic
 	octets  int64 // that they take
+
+	day     string   // the last one, in UTC, of which the traffic is known
+	traffic [2]int64 // octets received and sent on it
 }
 
 // readKnown reads the ledger, or, while a sync has it, what that has put down so far.
@@ -98,6 +101,11 @@ func readKnown(ctx context.Context, a *account) (k known, err error) {
 	if k.runs, err = ledger.Runs(ctx); err != nil {
 		return k, err
 	}
+	settings, err := ledger.Settings()
+	if err != nil {
+		return k, err
+	}
+	k.day, k.traffic = readTraffic(settings[settingTraffic])
 	before, err := lastMailboxes(ledger)
 	if err != nil {
 		return k, err
@@ -164,6 +172,9 @@ func (env *environment) printStatus(o common, a *account, k known) error {
 		fmt.Fprintf(env.stdout, "%s: a sync is at work, process %d\n", name, k.writer)
 	}
 	env.printRun(name, k)
+	if k.day == env.clock().UTC().Format(dayFormat) {
+		fmt.Fprintf(env.stdout, "%s: today %s received, %s sent\n", name, octetsFor(k.traffic[0]), octetsFor(k.traffic[1]))
+	}
 	if k.shelved > 0 {
 		fmt.Fprintf(env.stdout, "%s: attic %s: %s, %s\n", name, show(a.attic()), plural(k.shelved, "message"), octetsFor(k.octets))
 	}

@@ -23,6 +23,7 @@ type Options struct {
 	MaxMessage int64         // octets of the largest body; 0 means 1 GiB
 	Traffic    *Traffic      // counts the octets; may be nil
 	Report     func(string)  // told what was skipped because it could not be read; the text is foreign. May be nil
+	Heard      func(Status)  // told every status response, tagged or not, as it comes; may be nil
 }
 
 // A Conn lies between a network connection and go-imap. It is a net.Conn for go-imap's use; Exec and Close may be

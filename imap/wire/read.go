@@ -89,6 +89,7 @@ func (c *Conn) tagged() (err error) {
 	tag := string(c.p.word())
 	c.p.space()
 	status := parseStatus(string(c.p.word()), c.p.seg)
+	c.hear(status)
 	e, waits := c.take(tag, status.Kind)
 	if e == nil {
 		return fmt.Errorf("%w: %.80q", errTag, tag+" "+status.Kind)
@@ -142,6 +143,12 @@ func (c *Conn) take(tag, kind string) (e *entry, waits bool) {
 	return nil, false
 }
 
+func (c *Conn) hear(s Status) {
+	if c.options.Heard != nil {
+		c.options.Heard(s)
+	}
+}
+
 func (c *Conn) head() *entry {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -192,6 +199,7 @@ func (c *Conn) response() *Response {
 // a literal at its end is none.
 func (c *Conn) untaggedStatus(r *Response, e *entry) error {
 	status := parseStatus(r.Kind, c.p.seg)
+	c.hear(status)
 	if r.Kind == "BYE" {
 		c.mu.Lock()
 		c.bye = status.Text
