@@ -95,5 +95,5 @@ func clockWords(provider string, skew time.Duration) string {
 	if skew < 0 {
 		way = "behind"
 	}
-	return fmt.Sprintf("the clock of this machine is %s %s that of %s", skew.Abs(), way, provider)
+	return fmt.Sprintf("the clock of this machine is %s %s that of %s", skew.Abs().Round(time.Minute), way, provider)
 }

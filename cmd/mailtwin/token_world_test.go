@@ -130,14 +130,15 @@ func (w *tokenWorld) give(out http.ResponseWriter, r *http.Request) {
 // yes is a user who consents in the browser.
 func (w *tokenWorld) yes(page string) error {
 	back, err := w.consented(page)
-	if err != nil {
-		return err
+	go visit(back)
+	return err
+}
+
+// visit is a browser, which takes its time.
+func visit(page string) {
+	if response, err := http.Get(page); err == nil { //nolint:noctx // a test
+		_ = response.Body.Close()
 	}
-	response, err := http.Get(back) //nolint:noctx // a test
-	if err != nil {
-		return err
-	}
-	return response.Body.Close()
 }
 
 func (w *tokenWorld) consented(page string) (string, error) {
