@@ -84,7 +84,7 @@ func firstCode(ctx context.Context, p *prompt, listening *oauth.Loopback, flow *
 // the browser may still come.
 func (p *prompt) pastedCode(flow *oauth.Flow) (string, error) {
 	for {
-		line, end := p.in.ReadString('\n')
+		line, end := p.in.ReadString('\n') // a last line may lack its end
 		if line = strings.TrimSpace(line); line != "" {
 			code, err := flow.Pasted(line)
 			if err == nil || errors.As(err, new(*oauth.Refusal)) {
@@ -93,9 +93,10 @@ func (p *prompt) pastedCode(flow *oauth.Flow) (string, error) {
 			p.say("%s. Paste the whole address.", showLong(err.Error()))
 		}
 		if end != nil {
-			return "", nil
+			break
 		}
 	}
+	return "", nil
 }
 
 var errNoScreen = errors.New("there is no screen here")

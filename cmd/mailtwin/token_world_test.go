@@ -61,7 +61,7 @@ func newTokenWorld(t *testing.T, messages int) *tokenWorld {
 	w := &tokenWorld{world: newWorld(t, gate.Addr().String(), memory.user(), ""), server: server, ring: ring{}, gate: gate, good: map[string]bool{}, lasts: 3600, scope: mailScope}
 	w.giver = httptest.NewServer(http.HandlerFunc(w.give))
 	t.Cleanup(func() { w.giver.Close(); _ = gate.Close() })
-	go w.serve()
+	go w.serve(gate)
 	w.set("auth", "oauth2")
 	w.set("client_id", "me")
 	w.set("client_secret", "hush-hush")
@@ -153,9 +153,9 @@ func (w *tokenWorld) consented(page string) (string, error) {
 }
 
 // serve opens the gate for who shows a good token.
-func (w *tokenWorld) serve() {
+func (w *tokenWorld) serve(gate net.Listener) {
 	for {
-		conn, err := w.gate.Accept()
+		conn, err := gate.Accept()
 		if err != nil {
 			return
 		}
