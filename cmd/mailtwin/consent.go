@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"fmt"
@@ -83,19 +84,19 @@ func firstCode(ctx context.Context, p *prompt, listening *oauth.Loopback, flow *
 // pastedCode reads lines until one of them is the address that the flow waits for. Without one it returns nothing, and
 // the browser may still come.
 func (p *prompt) pastedCode(flow *oauth.Flow) (string, error) {
-	for {
-		line, end := p.in.ReadString('\n')
-		if line = strings.TrimSpace(line); line != "" {
-			code, err := flow.Pasted(line)
-			if err == nil || errors.As(err, new(*oauth.Refusal)) {
-				return code, err
-			}
-			p.say("%s. Paste the whole address.", showLong(err.Error()))
+	lines := bufio.NewScanner(p.in)
+	for lines.Scan() {
+		line := strings.TrimSpace(lines.Text())
+		if line == "" {
+			continue
 		}
-		if end != nil {
-			return "", nil
+		code, err := flow.Pasted(line)
+		if err == nil || errors.As(err, new(*oauth.Refusal)) {
+			return code, err
 		}
+		p.say("%s. Paste the whole address.", showLong(err.Error()))
 	}
+	return "", lines.Err()
 }
 
 var errNoScreen = errors.New("there is no screen here")

@@ -15,6 +15,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"mailtwin/imap"
+	"mailtwin/imap/oauth"
 	"mailtwin/maildir"
 )
 
@@ -30,6 +31,9 @@ type initOptions struct {
 	maildir         string
 	layout          string
 	passwordCommand string
+	oauth2          bool
+	clientID        string
+	tokenCommand    string
 	dns             resolver // nil: the system's
 }
 
@@ -43,7 +47,8 @@ the mailboxes, and adds the account to the configuration. On a terminal it asks 
 leave open; elsewhere --address and a password are needed: --password-command, or the variable
 MAILTWIN_PASSWORD_ACCOUNT. Nothing is written before the login has worked.
 
-The password goes to the keyring of your desktop session, unless you name a command that prints it.
+The password goes to the keyring of your desktop session, unless you name a command that prints it. Where
+OAuth takes its place, the browser opens for your consent, as with mailtwin auth.
 
 Exit status:
   0    the account is in the configuration
@@ -74,6 +79,9 @@ Exit status:
 	f.StringVar(&o.maildir, "maildir", "", "where the mail shall lie (default ~/Mail/ACCOUNT)")
 	f.StringVar(&o.layout, "layout", "", `"nested" (the default) or "maildir++"`)
 	f.StringVar(&o.passwordCommand, "password-command", "", "a `command` that prints the password")
+	f.BoolVar(&o.oauth2, "oauth2", false, "log in with OAuth, not with a password (Microsoft: always)")
+	f.StringVar(&o.clientID, "client-id", "", "for OAuth: your client's `id` at the provider")
+	f.StringVar(&o.tokenCommand, "token-command", "", "for OAuth: a `command` that prints an access token, in place of a client")
 	return cmd
 }
 
@@ -89,6 +97,9 @@ type setup struct {
 	known   bool        // a large provider, whose certificate is good or somebody else's
 	writing atomic.Bool // from then on it is not to be interrupted
 	asked   bool        // the password is typed, or was once and lies in the keyring
+	oauth   bool        // the login is done with a token
+	source  *oauth.Source
+	held    *oauth.Held // what the user consented to, and is not yet stored anywhere
 }
 
 func (env *environment) runInit(ctx context.Context, o initOptions, args []string) error {
@@ -113,7 +124,7 @@ func (env *environment) runInit(ctx context.Context, o initOptions, args []strin
 // all takes one step after the other. What is written comes last.
 func (s *setup) all(ctx context.Context) error {
 	for _, step := range []func(context.Context) error{
-		s.open, s.who, s.where, s.place, s.check, s.password, s.login, s.keep, s.write,
+		s.open, s.who, s.where, s.place, s.way, s.check, s.password, s.login, s.keep, s.write,
 	} {
 		if err := step(ctx); err != nil {
 			return err
@@ -196,14 +207,11 @@ func (s *setup) where(ctx context.Context) error {
 	if p.host == "" {
 		_, domain, _ := strings.Cut(s.o.address, "@")
 		found := findServer(ctx, s.resolver(), domain)
-		if found.only != "" {
-			return fmt.Errorf("%s: %s", domain, found.only)
-		}
 		if found.note != "" {
 			s.prompt.say("%s", found.note)
 		}
 		p = s.overruled(found)
-		s.known = found.known
+		s.known, s.oauth = found.known, found.oauth
 		if err := s.confirmServer(domain, &p); err != nil {
 			return err
 		}

@@ -211,8 +211,9 @@ func TestInitAlienServer(t *testing.T) {
 		t.Errorf("%v, %s", err, stderr)
 	}
 	o.address = "me@outlook.com"
-	if err := env.runInit(t.Context(), o, []string{"work"}); err == nil || !strings.Contains(err.Error(), "OAuth") {
-		t.Errorf("%v", err)
+	if err := env.runInit(t.Context(), o, []string{"work"}); exitStatus(err) != exitUsage || !strings.Contains(err.Error(), "--client-id is missing") ||
+		!strings.Contains(stderr.String(), "only OAuth") {
+		t.Errorf("%v, %s", err, stderr)
 	}
 }
 

@@ -17,6 +17,9 @@ import (
 
 // password finds the password: the command's, that of the environment, or what the user types.
 func (s *setup) password(ctx context.Context) (err error) {
+	if s.oauth {
+		return s.consent(ctx)
+	}
 	name := passwordVariable(s.account.name)
 	if s.account.PasswordCommand.given() || s.env.getenv(name) != "" {
 		return nil
@@ -87,6 +90,9 @@ func (s *setup) tryLogin(ctx context.Context) (err error) {
 	options := s.env.imapOptions(a, nil, func(string) {})
 	if s.secret != "" {
 		options.Password = func(context.Context) (string, error) { return s.secret, nil }
+	}
+	if s.source != nil {
+		options.Token = s.source.Token
 	}
 	options.Tries = 2
 	far, err := imap.Open(ctx, options)
@@ -192,6 +198,9 @@ func roughly(d time.Duration) string {
 // keep stores the password that was typed: in the keyring, or, if there is none and the user wants it, in the
 // configuration.
 func (s *setup) keep(ctx context.Context) error {
+	if s.held != nil {
+		return s.keepGrant(ctx)
+	}
 	if s.secret == "" {
 		return nil
 	}

@@ -16,7 +16,7 @@ type preset struct {
 	port  int // 0: the usual one
 	tls   imap.Security
 	note  string // what its users should know, or empty
-	only  string // why a password will not do, or empty
+	oauth bool   // it takes no password
 	known bool   // it is compiled in, and has a certificate that everybody can check
 	alien bool   // the host belongs to another domain, and nobody but the DNS says so
 }
@@ -26,7 +26,7 @@ const appPassword = "it wants an app password, which you make in the security se
 // presets are compiled in: what comes over the network in clear could name any server (S12).
 var presets = map[string]preset{
 	"gmail.com":      {host: "imap.gmail.com", note: "Gmail: " + appPassword + " (https://myaccount.google.com/apppasswords)"},
-	"outlook.com":    {host: "outlook.office365.com", only: "Microsoft takes no passwords over IMAP any more, only OAuth, which mailtwin does not have yet"},
+	"outlook.com":    {host: "outlook.office365.com", oauth: true, note: "Microsoft takes no passwords over IMAP any more, only OAuth; docs/oauth.md tells how to get a client_id"},
 	"fastmail.com":   {host: "imap.fastmail.com", note: "Fastmail: " + appPassword},
 	"icloud.com":     {host: "imap.mail.me.com", note: "iCloud: " + appPassword},
 	"yahoo.com":      {host: "imap.mail.yahoo.com", note: "Yahoo: " + appPassword},

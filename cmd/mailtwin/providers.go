@@ -56,8 +56,11 @@ func (c *config) checkAuth(env *environment, a *account) error {
 		key   string
 		given bool
 	}{
-		{"client_id", a.ClientID != ""}, {"client_secret", a.ClientSecret != ""}, {keyTokenCommand, a.TokenCommand.given()},
-		{"password", a.Password != ""}, {keyPasswordCommand, a.PasswordCommand.given()},
+		{"client_id", a.ClientID != ""},
+		{"client_secret", a.ClientSecret != ""},
+		{keyTokenCommand, a.TokenCommand.given()},
+		{"password", a.Password != ""},
+		{keyPasswordCommand, a.PasswordCommand.given()},
 	}
 	others := given[:3]
 	switch a.Auth {

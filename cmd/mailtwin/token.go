@@ -58,7 +58,10 @@ func (env *environment) runTokenCommand(ctx context.Context, a *account) (string
 // tokenHint says what to do about a token; empty if that is not what is wrong.
 func tokenHint(account string, err error) string {
 	var refused *oauth.Refusal
-	again := "run: mailtwin auth " + show(account)
+	again, check := "run: mailtwin auth "+show(account), "To see what is wrong: mailtwin auth --check "+show(account)+"; to begin anew: mailtwin auth "+show(account)
+	if account == "" { // it is being set up
+		again, check = "run mailtwin init again", "Then run mailtwin init again"
+	}
 	switch {
 	case errors.As(err, &refused):
 		return refusalHint(refused, again)
@@ -69,8 +72,7 @@ func tokenHint(account string, err error) string {
 	case errors.Is(err, oauth.ErrLate), errors.Is(err, oauth.ErrNone):
 		return again
 	case errors.As(err, new(*imap.TokenError)):
-		return "was the consent given by the user whose mail this is, and is IMAP allowed for the account? To see what is wrong: mailtwin auth --check " +
-			show(account) + "; to begin anew: mailtwin auth " + show(account)
+		return "was the consent given by the user whose mail this is, and is IMAP allowed for the account? " + check
 	}
 	return ""
 }
@@ -95,5 +97,5 @@ func clockWords(provider string, skew time.Duration) string {
 	if skew < 0 {
 		way = "behind"
 	}
-	return fmt.Sprintf("the clock of this machine is %s %s that of %s", skew.Abs(), way, provider)
+	return fmt.Sprintf("the clock of this machine is %s %s that of %s", skew.Abs().Round(time.Minute), way, provider)
 }

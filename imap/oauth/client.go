@@ -3,6 +3,7 @@ package oauth
 import (
 	"context"
 	"net/http"
+	"path"
 	"slices"
 	"strings"
 	"time"
@@ -114,7 +115,11 @@ func (c *Client) token(got *oauth2.Token, skew time.Duration) Token {
 	return t
 }
 
-// Covers tells whether a token opens the mail, as far as the provider said what it is for.
+// Covers tells whether a token opens the mail, as far as the provider said what it is for. Microsoft has several names for
+// one server, or leaves it out.
 func (p Provider) Covers(t Token) bool {
-	return len(t.Scopes) == 0 || slices.ContainsFunc(t.Scopes, func(s string) bool { return strings.EqualFold(s, p.Mail) })
+	what := path.Base(p.Mail)
+	return len(t.Scopes) == 0 || slices.ContainsFunc(t.Scopes, func(s string) bool {
+		return strings.EqualFold(s, p.Mail) || !strings.HasSuffix(p.Mail, "/") && strings.EqualFold(path.Base(s), what)
+	})
 }

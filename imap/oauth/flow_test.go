@@ -96,6 +96,25 @@ func TestGrantsThatWouldNotDo(t *testing.T) {
 	}
 }
 
+func TestCovers(t *testing.T) {
+	for _, tt := range []struct {
+		mail, got string
+		want      bool
+	}{
+		{"https://mail.google.com/", "https://mail.google.com/ openid", true},
+		{"https://mail.google.com/", "https://www.googleapis.com/auth/gmail.modify", false},
+		{"https://mail.google.com/", "https://mail.google.com", false},
+		{"https://outlook.office.com/IMAP.AccessAsUser.All", "https://outlook.office365.com/imap.AccessAsUser.All", true},
+		{"https://outlook.office.com/IMAP.AccessAsUser.All", "IMAP.AccessAsUser.All", true},
+		{"https://outlook.office.com/IMAP.AccessAsUser.All", "https://outlook.office.com/SMTP.Send offline_access", false},
+		{"https://mail.google.com/", "", true},
+	} {
+		if got := (Provider{Mail: tt.mail}).Covers(Token{Scopes: strings.Fields(tt.got)}); got != tt.want {
+			t.Errorf("%s covers %s: %v", tt.got, tt.mail, got)
+		}
+	}
+}
+
 func TestDevice(t *testing.T) {
 	g := newGiver(t)
 	g.pending = 1

@@ -4,7 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
-	"log"
+	"log/slog"
 	"net"
 	"net/http"
 	"time"
@@ -63,7 +63,7 @@ func (l *Loopback) Wait(ctx context.Context, f *Flow) (string, error) {
 	arrived := make(chan arrival, 1)
 	server := &http.Server{
 		Handler: l.handler(f, arrived), ReadHeaderTimeout: headerTime, ReadTimeout: headerTime, WriteTimeout: headerTime,
-		MaxHeaderBytes: headerOctets, ErrorLog: log.New(io.Discard, "", 0),
+		MaxHeaderBytes: headerOctets, ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelError),
 	}
 	server.SetKeepAlivesEnabled(false)
 	served := make(chan error, 1)
