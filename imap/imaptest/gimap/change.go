@@ -60,6 +60,7 @@ func (c *session) store(cmd *command) string {
 			return bad
 		}
 	}
+	c.tellFlags()
 	var late []uint32
 	for _, e := range all {
 		switch {
@@ -179,7 +180,7 @@ func setTo(set map[string]bool, key string, on bool) {
 
 func (c *session) storeFlags(m *message, st storing) {
 	f := c.selected
-	c.s.store.change(m, func() {
+	c.s.store.changeAs(m, true, func() {
 		if st.op == '=' {
 			clear(m.flags)
 			delete(f.deleted, m.id)
@@ -246,6 +247,7 @@ func (c *session) copy(cmd *command) string {
 	if f == nil {
 		return "NO [TRYCREATE] No folder " + cmd.args[1].text + " (Failure)"
 	}
+	c.tellFlags()
 	var from, to []uint32
 	for _, e := range all {
 		if c.s.store.messages[e.m.id] == nil {

@@ -25,7 +25,8 @@ type message struct {
 	labels     map[string]bool // of the user by their names, and `\Inbox`, `\Sent`, `\Important`, `\Draft`, `\Muted`
 	place      place
 	mod        uint64
-	sizeOff    int64 // by which RFC822.SIZE is wrong
+	flagMod    uint64 // of the last change of its flags; 0 if they are those that it came with
+	sizeOff    int64  // by which RFC822.SIZE is wrong
 	was        *version
 }
 
@@ -33,6 +34,7 @@ type message struct {
 type version struct {
 	changed time.Time
 	mod     uint64
+	flagMod uint64
 	flags   map[string]bool
 	labels  map[string]bool
 }

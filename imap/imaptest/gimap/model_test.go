@@ -13,6 +13,36 @@ func TestE1OneStore(t *testing.T) {
 	if len(c.s.Messages()) != 3 || m.Folders["INBOX"] != 1 || m.Folders["Work"] != 1 || m.Folders["[Gmail]/All Mail"] != 1 {
 		t.Errorf("%+v", m)
 	}
+	if n := len(c.s.Folders()); n != 8+1 { // INBOX, seven of the system, and one for the label
+		t.Errorf("%d mailboxes", n)
+	}
+	for _, box := range []string{"INBOX", "Work", `"[Gmail]/All Mail"`} {
+		c.do("EXAMINE " + box)
+		c.exact("UID FETCH 1 (X-GM-MSGID)", "* 1 FETCH (X-GM-MSGID "+number(m.ID)+" UID 1)", "OK Success")
+	}
+}
+
+func TestE1Threads(t *testing.T) {
+	c := enter(t, Options{})
+	thread := func(header string) string {
+		id := c.web.Deliver(Mail{Raw: []byte(header + "Subject: x\r\n\r\nx\r\n"), Labels: []string{"Thread"}})
+		c.do("SELECT Thread")
+		return c.want("OK Success", "FETCH * (X-GM-THRID)") + number(id)
+	}
+	first := number(c.id(1))
+	for header, with := range map[string]bool{
+		"In-Reply-To: <m1@example.org>\r\n":                                true,
+		"References: <unknown@example.org>\r\n <m1@example.org>\r\n":       true,
+		"References: <m1@example.org>\r\nMessage-ID: <a1@example.org>\r\n": true,
+		"In-Reply-To: <unknown@example.org>\r\n":                           false,
+	} {
+		if got := thread(header); strings.Contains(got, "(X-GM-THRID "+first+")") != with {
+			t.Errorf("%q: %s, and the first message is %s", header, got, first)
+		}
+	}
+	if got := thread("In-Reply-To: <a1@example.org>\r\n"); !strings.Contains(got, "(X-GM-THRID "+first+")") {
+		t.Errorf("an answer to an answer: %s", got)
+	}
 }
 
 func TestE2AViewHasUIDsOfItsOwn(t *testing.T) {
@@ -29,6 +59,9 @@ func TestE2AViewHasUIDsOfItsOwn(t *testing.T) {
 	if uid := c.uid("Work", 1); uid != 3 {
 		t.Errorf("labelled again it has UID %d, want 3", uid)
 	}
+	c.want(`\(MESSAGES 2 UIDNEXT 4\)\nOK Success`, "STATUS Work (MESSAGES UIDNEXT)")
+	c.web.Destroy(c.id(1))
+	c.want(`\(MESSAGES 1 UIDNEXT 4\)\nOK Success`, "STATUS Work (MESSAGES UIDNEXT)")
 }
 
 func TestE3DeletedIsOfTheMailbox(t *testing.T) {
@@ -55,6 +88,50 @@ func TestE3DeletedIsOfTheMailbox(t *testing.T) {
 	}
 }
 
+func TestE3StarredIsTheFlag(t *testing.T) {
+	c := enter(t, Options{})
+	starred := func(want string) {
+		t.Helper()
+		c.want(`\(MESSAGES `+want+`\)\nOK Success`, `STATUS "[Gmail]/Starred" (MESSAGES)`)
+	}
+	c.do("SELECT INBOX")
+	c.do(`UID COPY 1 "[Gmail]/Starred"`)
+	c.want(`FLAGS \(\\Flagged\)\)\nOK Success`, "UID FETCH 1 (FLAGS)")
+	starred("1")
+	c.do(`UID STORE 1 -FLAGS (\Flagged)`)
+	starred("0")
+	c.do(`UID STORE 1:2 +FLAGS (\Flagged)`)
+	starred("2")
+	c.do(`SELECT "[Gmail]/Starred"`)
+	c.do(`UID MOVE 2 Work`) // the first that was there had UID 1
+	starred("1")
+	c.do(`UID STORE 3 +FLAGS (\Deleted)`) // Auto-Expunge
+	starred("0")
+	if m := c.s.Messages()[0]; len(m.Flags) > 0 || len(m.Labels) != 2 {
+		t.Errorf("%+v", m)
+	}
+}
+
+func TestE3DraftIsShownInDrafts(t *testing.T) {
+	c := enter(t, Options{})
+	c.deliver(4, `\Draft`, "Work")
+	c.do(`SELECT "[Gmail]/Drafts"`)
+	c.want(`FLAGS \(\\Draft\)\)\nOK Success`, "FETCH 1 (FLAGS)")
+	c.do("SELECT Work")
+	c.do(`STORE 1:3 +FLAGS (\Draft)`)
+	if got := c.want("OK Success", "FETCH 1:3 (FLAGS)"); strings.Contains(got, "Draft") {
+		t.Error(got)
+	}
+	c.want(`\(MESSAGES 1\)\nOK Success`, `STATUS "[Gmail]/Drafts" (MESSAGES)`)
+}
+
+func TestE3NothingIsRecent(t *testing.T) {
+	c := enter(t, Options{})
+	c.want(`\(MESSAGES 2 RECENT 0\)\nOK Success`, "STATUS INBOX (MESSAGES RECENT)")
+	c.want(`\* 0 RECENT\n.*`, "SELECT INBOX")
+	c.want(`FLAGS \(\) UID 1\)\nOK Success`, `UID STORE 1 FLAGS (\Recent)`)
+}
+
 func TestE4AllMailIsTheUnion(t *testing.T) {
 	c := enter(t, Options{})
 	c.web.Trash(c.id(1))
@@ -68,6 +145,30 @@ func TestE4AllMailIsTheUnion(t *testing.T) {
 	}
 }
 
+func TestE4TrashAndSpamExcludeEachOtherAndLabels(t *testing.T) {
+	c := enter(t, Options{})
+	const trash, spam = "[Gmail]/Trash", "[Gmail]/Spam"
+	for _, step := range [][2]string{{"INBOX", trash}, {trash, spam}, {spam, trash}} {
+		c.do(`SELECT "` + step[0] + `"`)
+		c.want(`OK \[COPYUID .*`, `UID COPY 1 "`+step[1]+`"`)
+		if m := c.s.Messages()[0]; len(m.Folders) != 1 || m.Folders[step[1]] == 0 || len(m.Labels) > 0 {
+			t.Errorf("copied to %s it is %+v", step[1], m)
+		}
+	}
+}
+
+func TestE4SystemLabels(t *testing.T) {
+	c := enter(t, Options{})
+	c.web.Flag(c.deliver(4, `\Important`, `\Inbox`, `\Sent`, `\Draft`), []string{`\Flagged`}, nil)
+	c.do(`SELECT "[Gmail]/All Mail"`)
+	c.want(`X-GM-LABELS \("\\\\Draft" "\\\\Important" "\\\\Inbox" "\\\\Sent" "\\\\Starred"\)\)\nOK Success`, "FETCH 4 (X-GM-LABELS)")
+	for _, box := range []string{"INBOX", "[Gmail]/Drafts", "[Gmail]/Important", "[Gmail]/Sent Mail", "[Gmail]/Starred"} {
+		if c.uid(box, 4) == 0 {
+			t.Errorf("it is not in %s", box)
+		}
+	}
+}
+
 func TestE5OneCounter(t *testing.T) {
 	c := enter(t, Options{})
 	c.want(`HIGHESTMODSEQ 29260\)\nOK Success`, `STATUS "[Gmail]/Trash" (HIGHESTMODSEQ)`)
@@ -76,6 +177,26 @@ func TestE5OneCounter(t *testing.T) {
 	c.want(`\* 1 FETCH \(UID 1 MODSEQ \(29269\) FLAGS \(\\Seen\)\)\nOK Success`, "UID FETCH 1:* (FLAGS) (CHANGEDSINCE 29260)")
 	c.web.RenameLabel("Work", "Job")
 	c.want(`HIGHESTMODSEQ 29269\)\nOK Success`, "STATUS Job (HIGHESTMODSEQ)")
+
+	for what, do := range map[string]func(){
+		"a label":    func() { c.web.Label(c.id(1), []string{"Other"}, nil) },
+		"a flag":     func() { c.web.Flag(c.id(1), nil, []string{`\Seen`}) },
+		"a delivery": func() { c.deliver(4) },
+		"an expunge": func() { c.web.Destroy(c.id(4)) },
+		"the Trash":  func() { c.web.Trash(c.id(3)) },
+		`\Deleted`:   func() { c.do(`SELECT Job`); c.do(`UID STORE 1 -FLAGS (\Deleted)`) },
+	} {
+		before := c.s.store.mod
+		if do(); c.s.store.mod != before+9 {
+			t.Errorf("%s moved the MODSEQ by %d", what, c.s.store.mod-before)
+		}
+	}
+	c.web.Flag(c.id(1), []string{`\Seen`}, nil)
+	mod := number(c.s.store.mod)
+	for _, box := range []string{"INBOX", "Job", `"[Gmail]/All Mail"`} {
+		c.do("EXAMINE " + box)
+		c.want(`MODSEQ \(`+mod+`\)\)\nOK Success`, "UID FETCH 1 (MODSEQ)")
+	}
 
 	silent := enter(t, Options{SilentLabels: true, Step: 1})
 	silent.web.Label(silent.id(1), nil, []string{"Work"})

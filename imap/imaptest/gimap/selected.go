@@ -108,13 +108,18 @@ func (c *session) tell(flags bool) {
 	}
 }
 
+// tellFlags tells of flags that others changed. A change of labels is not told.
 func (c *session) tellFlags() {
+	lag := false
 	for i, e := range c.view {
-		if e.m.mod > c.told {
-			c.say("* %d FETCH (UID %d%s FLAGS (%s))", i+1, e.uid, c.modSeq(e.m.mod), strings.Join(c.flagsOf(e), " "))
+		lag = lag || c.lags(e.m)
+		if m := c.here(e.m); m.flagMod > c.told {
+			c.say("* %d FETCH (UID %d%s FLAGS (%s))", i+1, e.uid, c.modSeq(m.mod), strings.Join(c.flagsOf(e), " "))
 		}
 	}
-	c.told = c.s.store.mod
+	if !lag {
+		c.told = c.s.store.mod
+	}
 }
 
 func (c *session) modSeq(n uint64) string {

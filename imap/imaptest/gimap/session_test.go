@@ -94,7 +94,9 @@ func TestE8Noop(t *testing.T) {
 	c.do("SELECT INBOX")
 	c.deliver(4, `\Inbox`)
 	c.web.Flag(c.id(1), []string{`\Seen`}, nil)
-	c.exact("NOOP", "* 3 EXISTS", `* 1 FETCH (UID 1 FLAGS (\Seen))`, "* 3 FETCH (UID 3 FLAGS ())", "OK Success")
+	c.exact("NOOP", "* 3 EXISTS", `* 1 FETCH (UID 1 FLAGS (\Seen))`, "OK Success")
+	c.web.Trash(c.id(1))
+	c.exact("NOOP", "* 1 EXPUNGE", "* 2 EXISTS", "OK Success")
 }
 
 func TestE9Refused(t *testing.T) {
