@@ -96,6 +96,9 @@ func (c *session) authenticate(cmd *command) string {
 	return c.bearer(mechanism, string(response))
 }
 
+// noToken is what is said of a token that is no good, whatever is wrong with it.
+const noToken = `{"status":"400","schemes":"Bearer","scope":"https://mail.google.com/"}`
+
 // bearer lets a user in by an access token (XOAUTH2, or RFC 7628).
 func (c *session) bearer(mechanism, response string) string {
 	fields := strings.Split(response, "\x01")
@@ -119,8 +122,11 @@ func (c *session) bearer(mechanism, response string) string {
 	if known && (until.IsZero() || c.s.o.Now().Before(until)) && strings.EqualFold(user, c.s.o.User) {
 		return c.enter()
 	}
-	failure := base64.StdEncoding.EncodeToString([]byte(`{"status":"400","schemes":"Bearer","scope":"https://mail.google.com/"}`))
-	line, err := c.challenge(failure)
+	failure := noToken
+	if mechanism == "OAUTHBEARER" && c.s.o.BearerError != "" {
+		failure = c.s.o.BearerError
+	}
+	line, err := c.challenge(base64.StdEncoding.EncodeToString([]byte(failure)))
 	if want := map[string]string{"XOAUTH2": "", "OAUTHBEARER": "AQ=="}[mechanism]; err != nil || line != want {
 		return badCommand
 	}

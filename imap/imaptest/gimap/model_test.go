@@ -178,12 +178,13 @@ func TestE5OneCounter(t *testing.T) {
 	c.web.RenameLabel("Work", "Job")
 	c.want(`HIGHESTMODSEQ 29269\)\nOK Success`, "STATUS Job (HIGHESTMODSEQ)")
 
+	second, third := c.id(2), c.id(3)
 	for what, do := range map[string]func(){
 		"a label":    func() { c.web.Label(c.id(1), []string{"Other"}, nil) },
 		"a flag":     func() { c.web.Flag(c.id(1), nil, []string{`\Seen`}) },
 		"a delivery": func() { c.deliver(4) },
-		"an expunge": func() { c.web.Destroy(c.id(4)) },
-		"the Trash":  func() { c.web.Trash(c.id(3)) },
+		"an expunge": func() { c.web.Destroy(second) },
+		"the Trash":  func() { c.web.Trash(third) },
 		`\Deleted`:   func() { c.do(`SELECT Job`); c.do(`UID STORE 1 -FLAGS (\Deleted)`) },
 	} {
 		before := c.s.store.mod

@@ -33,6 +33,8 @@ type Options struct {
 	SeesDeleted  bool          // \Deleted shows in the other mailboxes, too
 	SameValidity bool          // a label that is made again has the UIDVALIDITY that it had
 	EarlyCopyUID bool          // COPYUID comes before the EXPUNGEs of a MOVE
+	LongLiterals bool          // {n+} is taken for more than 4096 octets, too
+	BearerError  string        // the JSON that OAUTHBEARER gets for a token that is no good; empty is what XOAUTH2 gets
 	DropKeywords []string      // these are not kept, without a word
 	ExtraFlags   []string      // words, legal or not, at the end of every FLAGS list of a mailbox
 	NoStatus     []string      // LIST gives no STATUS for these mailboxes

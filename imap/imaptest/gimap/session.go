@@ -200,12 +200,12 @@ func (c *session) readText() (text []byte, complaint string, err error) {
 // refuseLiteral says what is wrong with a literal that is announced.
 func (c *session) refuseLiteral(text []byte, n int, wait bool) string {
 	c.s.mu.Lock()
-	limit := c.s.o.AppendLimit
+	limit, long := c.s.o.AppendLimit, c.s.o.LongLiterals
 	c.s.mu.Unlock()
 	switch {
 	case int64(n) > limit:
 		return "BAD [TOOBIG] Message too large. https://support.google.com/mail/answer/6584#limit"
-	case !wait && n > 4096:
+	case !wait && n > 4096 && !long:
 		return "BAD Could not parse command"
 	case !bytes.Contains(bytes.ToUpper(text[:min(40, len(text))]), []byte(" APPEND ")) && n > maxLine:
 		return "BAD Could not parse command"
