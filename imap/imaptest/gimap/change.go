@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 )
 
 // A storing is what a STORE asks for.
@@ -114,11 +115,14 @@ func (c *session) sayStored(e numbered, st storing) {
 func (c *session) refused(st storing) string {
 	for _, word := range st.words {
 		name := c.decode(word)
-		if !strings.HasPrefix(name, `\`) && (reserved(name) || strings.Contains(name, "^")) {
+		switch {
+		case strings.HasPrefix(name, `\`):
+		case reserved(name) || strings.Contains(name, "^") || utf8.RuneCountInString(name) > c.s.o.LabelLength:
 			return "BAD Invalid Arguments: Label name is not allowed: " + word
-		}
-		if !strings.HasPrefix(name, `\`) && spaced(name) {
+		case spaced(name):
 			return "NO [CANNOT] Folder contains excess whitespace (Failure)"
+		case c.s.store.full() && c.s.store.folder(name) == nil && st.op != '-':
+			return tooMany
 		}
 	}
 	return ""

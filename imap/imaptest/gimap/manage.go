@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode/utf8"
 )
 
 // reserved tells whether Gmail keeps a name for itself.
@@ -18,10 +19,15 @@ func spaced(name string) bool {
 	return strings.TrimSpace(name) != name || strings.Contains(name, "  ")
 }
 
+// tooMany is said of one label too many. What Gmail says is not known.
+const tooMany = "NO Too many labels. (Failure)"
+
 // unfit says what is wrong with a name for a new label.
 func (c *session) unfit(name string) string {
 	s := c.s.store
 	switch {
+	case utf8.RuneCountInString(name) > s.o.LabelLength:
+		return "NO Folder name is not allowed. (Failure)"
 	case spaced(name):
 		return "NO [CANNOT] Folder contains excess whitespace (Failure)"
 	case name == "" || strings.Contains(name, "^") || strings.Contains(name, "\x00") || strings.HasPrefix(name, c.s.o.Prefix+"/") || name == c.s.o.Prefix ||
@@ -42,6 +48,9 @@ func (c *session) create(cmd *command) string {
 	name := c.decode(cmd.args[0].text)
 	if bad := c.unfit(name); bad != "" {
 		return bad
+	}
+	if c.s.store.full() {
+		return tooMany
 	}
 	c.s.store.makeLabel(name)
 	return "OK Success"

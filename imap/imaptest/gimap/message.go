@@ -60,7 +60,7 @@ type member struct {
 // A folder is a view of messages, with UIDs of its own.
 type folder struct {
 	name     string // in UTF-8
-	use      string // its special use, `\Inbox` for INBOX, empty for a label
+	use      string // its special use; `\Inbox`, `\Chats` and the like for what is Gmail's and has none; empty for a label
 	validity uint32
 	next     uint32
 	members  []member // by UID
@@ -85,10 +85,10 @@ func (f *folder) label() string {
 		return f.name
 	case `\Drafts`:
 		return `\Draft`
-	case `\Inbox`, `\Sent`, `\Important`, `\Chats`:
-		return f.use
+	case `\All`, `\Trash`, `\Junk`, `\Flagged`:
+		return ""
 	}
-	return ""
+	return f.use
 }
 
 // place is where the messages of the folder lie.

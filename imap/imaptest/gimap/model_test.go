@@ -204,6 +204,14 @@ func TestE5OneCounter(t *testing.T) {
 	silent.want(`HIGHESTMODSEQ 29236\)\nOK Success`, "STATUS Work (HIGHESTMODSEQ)")
 }
 
+func TestE12HighestModSeqOfTheAccount(t *testing.T) {
+	c := enter(t, Options{})
+	for _, box := range []string{"INBOX", "Work", `"[Gmail]/Trash"`} {
+		c.want(`HIGHESTMODSEQ 29260\)\nOK Success`, "STATUS "+box+" (HIGHESTMODSEQ)")
+		c.want(`\* OK \[HIGHESTMODSEQ 29260\]\n.*`, "SELECT "+box)
+	}
+}
+
 func TestE12HighestModSeqOfTheMailbox(t *testing.T) {
 	c := enter(t, Options{FolderModSeq: true})
 	c.want(`HIGHESTMODSEQ 29251\)\nOK Success`, "STATUS Work (HIGHESTMODSEQ)")
@@ -216,7 +224,8 @@ func TestE12HighestModSeqOfTheMailbox(t *testing.T) {
 func TestE13Limit(t *testing.T) {
 	c := enter(t, Options{Limit: 2})
 	c.want(`MESSAGES 2 UIDNEXT 4\)\nOK Success`, `STATUS "[Gmail]/All Mail" (UIDNEXT MESSAGES)`)
-	c.do(`SELECT "[Gmail]/All Mail"`)
+	c.want(`\* 2 EXISTS\n.*`, `SELECT "[Gmail]/All Mail"`)
+	c.exact("UID FETCH 1:* (UID)", "* 1 FETCH (UID 2)", "* 2 FETCH (UID 3)", "OK Success")
 	c.want(`\* SEARCH 2 3\nOK SEARCH completed \(Success\)`, "UID SEARCH ALL")
 	c.deliver(4)
 	c.want(`\* 1 EXPUNGE\n\* 2 EXISTS\n.*OK Success`, "NOOP")
@@ -229,6 +238,22 @@ func TestE15Chats(t *testing.T) {
 	c := enter(t, Options{Chats: 7})
 	c.want(`MESSAGES 7\)\nOK Success`, `STATUS "[Gmail]/Chats" (MESSAGES)`)
 	c.want(`\* 0 EXISTS.*OK \[READ-WRITE\].*`, `SELECT "[Gmail]/Chats"`)
+	c.want(`\* LIST \(\\HasNoChildren\) "/" "\[Gmail\]/Chats"\nOK Success`, `LIST "" "*Chats"`)
+	if got := enter(t, Options{}).want("OK Success", `LIST "" "*"`); strings.Contains(got, "Chats") {
+		t.Error(got)
+	}
+}
+
+// Gmail has further mailboxes that may or may not be shown, and that have no special use.
+func TestE15More(t *testing.T) {
+	c := enter(t, Options{More: []string{"Snoozed"}})
+	c.web.Label(c.id(1), []string{`\Snoozed`}, []string{`\Inbox`})
+	c.want(`\* LIST \(\\HasNoChildren\) "/" "\[Gmail\]/Snoozed"\nOK Success`, `LIST "" "*Snoozed"`)
+	c.do(`SELECT "[Gmail]/Snoozed"`)
+	c.exact("UID FETCH 1 (X-GM-LABELS)", "* 1 FETCH (X-GM-LABELS (Work) UID 1)", "OK Success")
+	c.do(`SELECT "[Gmail]/All Mail"`)
+	c.exact("UID FETCH 1 (X-GM-LABELS)", `* 1 FETCH (X-GM-LABELS (Work "\\Snoozed") UID 1)`, "OK Success")
+	c.want("NO .*", `DELETE "[Gmail]/Snoozed"`)
 }
 
 func TestE29TheWebHand(t *testing.T) {

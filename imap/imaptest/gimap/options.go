@@ -16,11 +16,12 @@ type Options struct {
 	Locale         string // of the system mailboxes: "en" (empty), "en-GB", "de", "pl", "ja"
 	Prefix         string // "[Gmail]" (empty) or "[Google Mail]"
 
-	FolderModSeq bool   // HIGHESTMODSEQ is the mailbox's own, not one of the account
-	Step         uint64 // by which a change moves the MODSEQ; 0 is 9
-	SilentLabels bool   // a change of labels moves no MODSEQ
-	Limit        int    // so many of the newest messages are shown in each mailbox; 0 is all
-	Chats        int    // STATUS of Chats counts so many that SELECT does not show
+	FolderModSeq bool     // HIGHESTMODSEQ is the mailbox's own, not one of the account
+	Step         uint64   // by which a change moves the MODSEQ; 0 is 9
+	SilentLabels bool     // a change of labels moves no MODSEQ
+	Limit        int      // so many of the newest messages are shown in each mailbox; 0 is all
+	Chats        int      // STATUS of Chats counts so many that SELECT does not show
+	More         []string // further mailboxes below the prefix, without a special use: "Snoozed", "Scheduled"
 
 	KeepDeleted  bool          // Auto-Expunge is off: \Deleted waits for EXPUNGE
 	Behaviour    Behaviour     // what an expunge in the last visible mailbox does
@@ -33,6 +34,10 @@ type Options struct {
 	SeesDeleted  bool          // \Deleted shows in the other mailboxes, too
 	SameValidity bool          // a label that is made again has the UIDVALIDITY that it had
 	EarlyCopyUID bool          // COPYUID comes before the EXPUNGEs of a MOVE
+	UseUnasked   bool          // an extended LIST shows special uses unasked, as a plain one does
+	UseAlone     bool          // a LIST that asks for special uses and STATUS at once is refused
+	LabelLength  int           // the longest label, in characters; 0 is 225
+	Labels       int           // how many there may be; 0 is 10,000
 	LongLiterals bool          // {n+} is taken for more than 4096 octets, too
 	BearerError  string        // the JSON that OAUTHBEARER gets for a token that is no good; empty is what XOAUTH2 gets
 	DropKeywords []string      // these are not kept, without a word
@@ -97,6 +102,12 @@ func (o *Options) fill() {
 	set(&o.Prefix, "[Gmail]")
 	if o.Step == 0 {
 		o.Step = 9
+	}
+	if o.LabelLength == 0 {
+		o.LabelLength = 225
+	}
+	if o.Labels == 0 {
+		o.Labels = 10_000
 	}
 	if o.Connections == 0 {
 		o.Connections = 15

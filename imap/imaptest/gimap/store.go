@@ -74,6 +74,17 @@ func (s *store) makeLabel(name string) {
 	s.wake()
 }
 
+// full tells whether there are as many labels as there may be.
+func (s *store) full() bool {
+	labels := 0
+	for _, f := range s.folders {
+		if f.use == "" {
+			labels++
+		}
+	}
+	return labels >= s.o.Labels
+}
+
 func (s *store) dropLabel(f *folder) {
 	for _, e := range slices.Clone(f.members) {
 		delete(e.m.labels, f.name)

@@ -192,7 +192,7 @@ func (s *Server) Message(id uint64) (m Message, ok bool) {
 // A Folder is a mailbox.
 type Folder struct {
 	Name     string // in UTF-8
-	Use      string // its special use, `\Inbox` for INBOX, empty for a label
+	Use      string // its special use; `\Inbox`, `\Chats` and the like for what is Gmail's and has none; empty for a label
 	Validity uint32
 	Next     uint32
 	Hidden   bool
