@@ -117,7 +117,7 @@ func (c *session) refused(st storing) string {
 		name := c.decode(word)
 		switch {
 		case strings.HasPrefix(name, `\`):
-		case reserved(name) || strings.Contains(name, "^") || utf8.RuneCountInString(name) > c.s.o.LabelLength:
+		case name == "" || reserved(name) || strings.ContainsAny(name, "^\x00") || utf8.RuneCountInString(name) > c.s.o.LabelLength:
 			return "BAD Invalid Arguments: Label name is not allowed: " + word
 		case spaced(name):
 			return "NO [CANNOT] Folder contains excess whitespace (Failure)"
@@ -136,7 +136,7 @@ func (c *session) storeLabels(m *message, st storing) {
 	s.change(m, func() {
 		if st.op == '=' {
 			for l := range m.labels {
-				if l != own && l != `\Sent` && l != `\Draft` {
+				if l != own && (s.o.SetsSent || l != `\Sent` && l != `\Draft`) {
 					delete(m.labels, l)
 				}
 			}
@@ -148,7 +148,7 @@ func (c *session) storeLabels(m *message, st storing) {
 	})
 }
 
-// storeLabel gives or takes one label. Sent and Draft are not for clients to change.
+// storeLabel gives or takes one label. Sent and Draft may not be for clients to change.
 func (c *session) storeLabel(m *message, name string, give bool, own string) {
 	s := c.s.store
 	switch strings.ToLower(name) {
@@ -159,9 +159,11 @@ func (c *session) storeLabel(m *message, name string, give bool, own string) {
 			m.place = map[string]place{`\trash`: inTrash, `\spam`: inSpam}[strings.ToLower(name)]
 			m.labels = map[string]bool{}
 		}
-	case `\sent`, `\draft`, `\drafts`:
-	case `\inbox`, `\important`, `\muted`:
-		name = `\` + strings.ToUpper(name[1:2]) + strings.ToLower(name[2:])
+	case `\sent`, `\draft`, `\drafts`, `\inbox`, `\important`, `\muted`:
+		name = `\` + strings.ToUpper(name[1:2]) + strings.TrimSuffix(strings.ToLower(name[2:]), "s")
+		if !s.o.SetsSent && (name == `\Sent` || name == `\Draft`) {
+			return
+		}
 		if give || name != own {
 			setTo(m.labels, name, give)
 		}
@@ -209,7 +211,7 @@ func (c *session) setFlag(m *message, word string, on bool) {
 		} else {
 			delete(f.deleted, m.id)
 		}
-	case strings.EqualFold(word, `\Recent`), strings.EqualFold(word, `\Draft`), slices.Contains(c.s.o.DropKeywords, word):
+	case strings.EqualFold(word, `\Recent`), strings.EqualFold(word, `\Draft`), on && !c.s.o.keeps(word, m.flags, f.keywords[m.id]):
 	case c.s.o.BoxKeywords && !strings.HasPrefix(word, `\`):
 		if f.keywords[m.id] == nil {
 			f.keywords[m.id] = map[string]bool{}
@@ -261,6 +263,9 @@ func (c *session) copy(cmd *command) string {
 			f.drop(e.m)
 		}
 		c.put(e.m, f, cmd.verb == "MOVE")
+		if cmd.verb == "MOVE" && c.selected.use == `\All` && f.place() == inMail {
+			c.movedOn(e)
+		}
 		from, to = append(from, e.uid), append(to, f.uids[e.m.id])
 	}
 	c.told = c.s.store.mod
@@ -275,6 +280,20 @@ func (c *session) copy(cmd *command) string {
 	}
 	c.tell(false)
 	return "OK " + code + "(Success)"
+}
+
+// movedOn does to a message of All Mail what a MOVE to a label may do there.
+func (c *session) movedOn(e numbered) {
+	switch f := c.selected; c.s.o.AllMailMove {
+	case MoveStays:
+	case MoveRenumbers:
+		f.drop(e.m)
+		f.add(e.m)
+	case MoveHides:
+		i := slices.Index(c.view, e.member)
+		c.view = slices.Delete(slices.Clone(c.view), i, i+1)
+		c.say("* %d EXPUNGE", i+1)
+	}
 }
 
 // put does what a COPY or a MOVE from the open mailbox into another does to a message.

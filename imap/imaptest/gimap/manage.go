@@ -1,6 +1,7 @@
 package gimap
 
 import (
+	"bytes"
 	"net/mail"
 	"slices"
 	"strings"
@@ -134,6 +135,9 @@ func (c *session) readAppend(cmd *command) (u upload, bad string) {
 		return u, "NO [TRYCREATE] Folder doesn't exist. (Failure)"
 	}
 	u.raw = []byte(args[len(args)-1].text)
+	if c.s.o.MendsLines {
+		u.raw = mend(u.raw)
+	}
 	for _, a := range args[1 : len(args)-1] {
 		if a.isList {
 			u.flags = a.words()
@@ -145,17 +149,26 @@ func (c *session) readAppend(cmd *command) (u upload, bad string) {
 		}
 		u.date = at
 	}
-	head, _, _ := strings.Cut(string(u.raw), "\r\n\r\n")
+	first, _, _ := bytes.Cut(u.raw, []byte("\n"))
 	switch {
-	case strings.Contains(string(u.raw), "\x00"):
+	case bytes.IndexByte(u.raw, 0) >= 0:
 		return u, byeLiteral
-	case !strings.Contains(head, ":"):
+	case !bytes.Contains(first, []byte(":")):
 		return u, "BAD Invalid Arguments: Unable to parse message"
 	}
 	if u.date.IsZero() {
 		u.date = c.dateOf(u.raw)
 	}
 	return u, ""
+}
+
+// mend makes all line ends CRLF, that of the last line, too.
+func mend(raw []byte) []byte {
+	text := strings.NewReplacer("\r\n", "\r\n", "\r", "\r\n", "\n", "\r\n").Replace(string(raw))
+	if !strings.HasSuffix(text, "\r\n") {
+		text += "\r\n"
+	}
+	return []byte(text)
 }
 
 // dateOf is the INTERNALDATE of a message that came without one.
@@ -173,13 +186,14 @@ func (c *session) add(u upload) {
 	if l := u.f.label(); l != "" {
 		labels = []string{l}
 	}
-	deleted := false
+	deleted, kept := false, map[string]bool{}
 	for _, word := range u.flags {
 		if strings.EqualFold(word, `\Deleted`) {
 			deleted = true
 			continue
 		}
-		if !strings.EqualFold(word, `\Draft`) && !slices.Contains(c.s.o.DropKeywords, word) {
+		if !strings.EqualFold(word, `\Draft`) && !strings.EqualFold(word, `\Recent`) && s.o.keeps(word, kept, nil) {
+			kept[word] = true
 			flags = append(flags, word)
 		}
 	}

@@ -2,6 +2,8 @@ package gimap
 
 import (
 	"crypto/tls"
+	"slices"
+	"strings"
 	"time"
 )
 
@@ -28,8 +30,11 @@ type Options struct {
 	AllMailTrash bool          // an expunge in All Mail moves to the Trash; otherwise nothing happens
 	Dedupe       Dedupe        // what becomes of an upload that is there already
 	OwnLabel     bool          // the label of the selected mailbox can be taken away there
-	PlainTrash   bool          // storing \Trash as a label does nothing
+	PlainTrash   bool          // storing \Trash or \Spam as a label does nothing
+	SetsSent     bool          // \Sent and \Draft can be stored as labels
 	FreshUID     bool          // what is copied or moved out of All Mail to where it is already gets a new UID
+	AllMailMove  AllMailMove   // what a MOVE from All Mail to a label shows in All Mail
+	MendsLines   bool          // in an upload a bare CR or LF becomes CRLF, and the last line gets an end
 	BoxKeywords  bool          // keywords are of a message in a mailbox, not of the message
 	SeesDeleted  bool          // \Deleted shows in the other mailboxes, too
 	SameValidity bool          // a label that is made again has the UIDVALIDITY that it had
@@ -41,6 +46,8 @@ type Options struct {
 	LongLiterals bool          // {n+} is taken for more than 4096 octets, too
 	BearerError  string        // the JSON that OAUTHBEARER gets for a token that is no good; empty is what XOAUTH2 gets
 	DropKeywords []string      // these are not kept, without a word
+	KeywordSize  int           // nor are those that are longer, in octets; 0 is no end
+	Keywords     int           // nor more than so many on a message
 	ExtraFlags   []string      // words, legal or not, at the end of every FLAGS list of a mailbox
 	NoStatus     []string      // LIST gives no STATUS for these mailboxes
 	ModSeqAhead  uint64        // HIGHESTMODSEQ is so much more than it should be
@@ -77,6 +84,16 @@ const (
 	DedupeExact         // the same octets are the same message
 	DedupeHeader        // the same Message-ID and Date are: the old octets and date stay, and it comes out of the Trash
 	DedupeGhost         // the same, and the upload is nowhere, though OK and a UID were said
+)
+
+// An AllMailMove is what All Mail shows when a message is moved out of it to a label, though it stays.
+type AllMailMove int
+
+// What may be.
+const (
+	MoveStays     AllMailMove = iota // nothing
+	MoveRenumbers                    // an EXPUNGE, and it comes back with a new UID
+	MoveHides                        // an EXPUNGE, though it keeps its UID
 )
 
 // A QuotaAnswer is how a spent quota is said.
@@ -121,4 +138,23 @@ func (o *Options) fill() {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
+}
+
+// keeps tells whether a keyword is kept on a message that has others. System flags always are.
+func (o *Options) keeps(word string, others ...map[string]bool) bool {
+	if strings.HasPrefix(word, `\`) {
+		return true
+	}
+	n := 0
+	for _, set := range others {
+		for other := range set {
+			if other == word {
+				return true
+			}
+			if !strings.HasPrefix(other, `\`) {
+				n++
+			}
+		}
+	}
+	return !slices.Contains(o.DropKeywords, word) && (o.KeywordSize == 0 || len(word) <= o.KeywordSize) && (o.Keywords == 0 || n < o.Keywords)
 }

@@ -27,7 +27,7 @@ func (c *session) open(cmd *command) string {
 	}
 	c.selected, c.readOnly, c.opened = f, cmd.verb == "EXAMINE", c.s.o.Now()
 	c.view = slices.Clone(f.visible(c.s.o.Limit))
-	c.told = c.s.store.mod
+	c.told, c.top = c.s.store.mod, f.next-1
 	flags := `\Answered \Flagged \Draft \Deleted \Seen $NotPhishing $Phishing`
 	more := ""
 	for _, word := range c.s.o.ExtraFlags {
@@ -90,13 +90,10 @@ func (c *session) tell(flags bool) {
 		gone++
 	}
 	before := len(kept)
-	last := uint32(0)
-	if before > 0 {
-		last = kept[before-1].uid
-	}
 	for _, e := range shown {
-		if e.uid > last {
+		if e.uid > c.top {
 			kept = append(kept, e)
+			c.top = e.uid
 		}
 	}
 	c.view = kept

@@ -34,6 +34,7 @@ type session struct {
 	opened   time.Time
 	view     []member // what the client knows, by sequence number
 	told     uint64   // up to this MODSEQ it was told of flags
+	top      uint32   // and up to this UID of messages
 }
 
 // A chunk is a part of an answer.

@@ -181,15 +181,6 @@ func TestE9Refused(t *testing.T) {
 	c.want("OK .*", "APPEND INBOX {4103+}\r\nA: b\r\n"+strings.Repeat("x", 4097))
 }
 
-func TestE26AppendRefusals(t *testing.T) {
-	c := enter(t, Options{AppendLimit: 1000})
-	c.want(`BAD \[TOOBIG\] .*`, "APPEND INBOX {1001}") // before the literal was sent
-	c.want(`BAD \[TOOBIG\] .*`, "APPEND INBOX {1001+}\r\n"+strings.Repeat("x", 1001))
-	c.want(`BAD Invalid Arguments: Unable to parse message`, "APPEND INBOX {5+}\r\nhello")
-	c.want(`NO \[TRYCREATE\] Folder doesn't exist\. \(Failure\)`, "APPEND Nowhere {5+}\r\nhello")
-	c.want(`\* BYE Invalid character in literal\.\n.*`, "APPEND INBOX {6+}\r\nA: b\x00c")
-}
-
 func TestE30SMTP(t *testing.T) {
 	s := Start(t, Options{SMTPDelay: 20 * time.Millisecond})
 	addr, err := s.SMTP()
