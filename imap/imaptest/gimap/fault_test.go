@@ -23,29 +23,63 @@ func TestF2Quota(t *testing.T) {
 	c := enter(t, Options{})
 	c.do("SELECT INBOX")
 	c.s.Set(func(o *Options) { o.QuotaDown, o.QuotaAnswer = 2000, QuotaNo })
-	c.want(`NO \[OVERQUOTA\] Account exceeded command or bandwidth limits\. \(Failure\)|OK Success`, "UID FETCH 1:* (BODY.PEEK[])")
+	answer := ""
 	for range 10 {
-		c.do("UID FETCH 1:* (BODY.PEEK[])")
+		lines := c.do("UID FETCH 1:* (BODY.PEEK[])")
+		if answer = lines[len(lines)-1]; answer != "OK Success" && len(lines) > 1 {
+			t.Errorf("mail came after the quota was spent: %q", lines)
+		}
 	}
-	c.want(`NO \[OVERQUOTA\] .*`, "UID FETCH 1:* (BODY.PEEK[])")
-	dial(t, c.s).want(`NO \[ALERT\] Account exceeded command or bandwidth limits\. \(Failure\)`, `LOGIN me@gmail.com "app password"`)
+	if answer != quotaNo || c.s.Counters().Down < 2000 {
+		t.Errorf("%q after %d octets", answer, c.s.Counters().Down)
+	}
+	dial(t, c.s).exact(`LOGIN me@gmail.com "app password"`, quotaLogin)
 	c.s.Set(func(o *Options) { o.QuotaAnswer = QuotaBye })
-	c.want(`\* BYE \[OVERQUOTA\] .*`, "NOOP")
+	c.exact("NOOP", "* BYE [OVERQUOTA] Account exceeded command or bandwidth limits.", "<EOF>")
 	c.s.NextDay()
 	dial(t, c.s).want(`OK .*`, `LOGIN me@gmail.com "app password"`)
 }
 
+func TestF2QuotaOfUploads(t *testing.T) {
+	c := enter(t, Options{QuotaUp: 3000, QuotaAnswer: QuotaNo})
+	raw := append(mailOf(9), strings.Repeat("x", 1500)...)
+	append9 := "APPEND INBOX {" + number(len(raw)) + "+}\r\n" + string(raw)
+	c.want("OK .*", append9)
+	c.exact(append9, quotaNo)
+	if n := len(c.s.Messages()); n != 4 {
+		t.Errorf("what was refused was stored: %d messages", n)
+	}
+}
+
+func TestF2QuotaInAFetch(t *testing.T) {
+	c := enter(t, Options{})
+	c.do("SELECT INBOX")
+	c.s.Fault(Fault{Verb: "FETCH", Cut: BeforeTag, Bye: quotaBye})
+	c.exact("UID FETCH 1:* (UID)", "* 1 FETCH (UID 1)", "* 2 FETCH (UID 2)", quotaBye, "<EOF>")
+}
+
 func TestF3Connections(t *testing.T) {
-	c := enter(t, Options{Connections: 2})
-	dial(t, c.s).want(`OK .*`, `LOGIN me@gmail.com "app password"`)
-	dial(t, c.s).want(`NO \[ALERT\] Too many simultaneous connections\. \(Failure\)`, `LOGIN me@gmail.com "app password"`)
+	c := enter(t, Options{})
+	for range 14 {
+		dial(t, c.s).want(`OK .*`, `LOGIN me@gmail.com "app password"`)
+	}
+	sixteenth := dial(t, c.s)
+	sixteenth.exact(`LOGIN me@gmail.com "app password"`, "NO [ALERT] Too many simultaneous connections. (Failure)")
+	c.do("LOGOUT")
+	c.lines("<EOF>")
+	for end := time.Now().Add(10 * time.Second); time.Now().Before(end); { // until the server has noticed
+		if got := sixteenth.do(`LOGIN me@gmail.com "app password"`); len(got) > 1 {
+			return
+		}
+	}
+	t.Error("one left, and there is no room for another")
 }
 
 func TestF4SessionExpired(t *testing.T) {
-	now := time.Unix(1, 0)
-	c := enter(t, Options{Now: func() time.Time { return now }, SessionLife: time.Hour})
+	var hands clock
+	c := enter(t, Options{Now: hands.now, SessionLife: time.Hour})
 	c.exact("NOOP", "OK Success")
-	now = now.Add(2 * time.Hour)
+	hands.forward(2 * time.Hour)
 	c.want(`^\* BYE Session expired, please login again\.\n<EOF>`, "NOOP")
 	c = enter(t, Options{})
 	c.s.EndSessions()

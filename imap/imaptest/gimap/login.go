@@ -99,27 +99,13 @@ func (c *session) authenticate(cmd *command) string {
 // noToken is what is said of a token that is no good, whatever is wrong with it.
 const noToken = `{"status":"400","schemes":"Bearer","scope":"https://mail.google.com/"}`
 
-// bearer lets a user in by an access token (XOAUTH2, or RFC 7628).
+// bearer lets a user in by an access token.
 func (c *session) bearer(mechanism, response string) string {
-	fields := strings.Split(response, "\x01")
-	user, token := "", ""
-	for i, f := range fields {
-		if rest, ok := strings.CutPrefix(f, "user="); ok {
-			user = rest
-		}
-		if i == 0 && mechanism == "OAUTHBEARER" {
-			_, user, _ = strings.Cut(f, "a=")
-			user, _, _ = strings.Cut(user, ",")
-		}
-		if rest, ok := strings.CutPrefix(f, "auth=Bearer "); ok {
-			token = rest
-		}
-	}
+	user, token := bearerOf(mechanism, response)
 	if token == "" {
 		return "BAD Invalid SASL argument. " + id
 	}
-	until, known := c.s.tokens[token]
-	if known && (until.IsZero() || c.s.o.Now().Before(until)) && strings.EqualFold(user, c.s.o.User) {
+	if c.s.knows(user, token) {
 		return c.enter()
 	}
 	failure := noToken
@@ -131,6 +117,29 @@ func (c *session) bearer(mechanism, response string) string {
 		return badCommand
 	}
 	return "NO [AUTHENTICATIONFAILED] Invalid credentials (Failure)"
+}
+
+// bearerOf reads a response with an access token (XOAUTH2, or RFC 7628).
+func bearerOf(mechanism, response string) (user, token string) {
+	for i, f := range strings.Split(response, "\x01") {
+		if rest, ok := strings.CutPrefix(f, "user="); ok {
+			user = rest
+		}
+		if i == 0 && mechanism == "OAUTHBEARER" {
+			_, user, _ = strings.Cut(f, "a=")
+			user, _, _ = strings.Cut(user, ",")
+		}
+		if rest, ok := strings.CutPrefix(f, "auth=Bearer "); ok {
+			token = rest
+		}
+	}
+	return user, token
+}
+
+// knows tells whether a token is good, and the user's.
+func (s *Server) knows(user, token string) bool {
+	until, known := s.tokens[token]
+	return known && (until.IsZero() || s.o.Now().Before(until)) && strings.EqualFold(user, s.o.User)
 }
 
 // challenge asks for a line, in the middle of a command.

@@ -4,7 +4,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 )
 
 func TestE1OneStore(t *testing.T) {
@@ -277,30 +276,5 @@ func TestE29TheWebHand(t *testing.T) {
 	}
 	if c.s.Role(`\Trash`) != "[Gmail]/Trash" || !slices.ContainsFunc(c.s.Folders(), func(f Folder) bool { return f.Name == "New" }) {
 		t.Errorf("%+v", c.s.Folders())
-	}
-}
-
-func TestE28Idle(t *testing.T) {
-	c := enter(t, Options{Lag: 20 * time.Millisecond})
-	c.do(`SELECT INBOX`)
-	if _, err := c.nc.Write([]byte("i IDLE\r\n")); err != nil {
-		t.Fatal(err)
-	}
-	if line := c.line(); line != "+ idling" {
-		t.Fatalf("%q", line)
-	}
-	c.web.Trash(c.id(1))
-	c.deliver(4, `\Inbox`)
-	got := c.line() + "\n" + c.line()
-	if !strings.HasPrefix(got, "* 1 EXPUNGE\n* ") {
-		t.Errorf("pushed %q", got)
-	}
-	if _, err := c.nc.Write([]byte("DONE\r\n")); err != nil {
-		t.Fatal(err)
-	}
-	for line := ""; line != "i OK IDLE terminated (Success)"; {
-		if line = c.line(); strings.HasPrefix(line, "<") {
-			t.Fatal(line)
-		}
 	}
 }

@@ -56,10 +56,15 @@ type Options struct {
 	AppendLimit  int64         // in octets; 0 is what the profile says
 	Connections  int           // at once; 0 is 15
 	SessionLife  time.Duration // after which a session is ended; 0 never
+	IdleLife     time.Duration // after which an IDLE ends with the session; 0 never
+	IdleDeaf     bool          // or it goes on, and tells of nothing any more
 	Lag          time.Duration // until a session that has a mailbox open sees what others did in it
 	QuotaDown    int64         // octets until the account is locked; 0 is no end
 	QuotaUp      int64
+	QuotaPlain   bool // what COMPRESS saves counts, too
 	QuotaAnswer  QuotaAnswer
+	SMTPSize     int           // the largest message that can be sent, in octets; 0 is 35882577
+	Recipients   int           // to whom mail can be sent on a day; 0 is 500
 	SMTPDelay    time.Duration // until a message that was sent appears in Sent
 
 	Now func() time.Time // nil is time.Now
@@ -134,6 +139,12 @@ func (o *Options) fill() {
 	}
 	if o.AppendLimit == 0 {
 		o.AppendLimit = 35651584
+	}
+	if o.SMTPSize == 0 {
+		o.SMTPSize = 35882577
+	}
+	if o.Recipients == 0 {
+		o.Recipients = 500
 	}
 	if o.Now == nil {
 		o.Now = time.Now

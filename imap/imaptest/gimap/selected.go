@@ -1,11 +1,9 @@
 package gimap
 
 import (
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 )
 
 // open answers SELECT and EXAMINE.
@@ -127,58 +125,4 @@ func (c *session) modSeq(n uint64) string {
 		n = 0
 	}
 	return fmt.Sprintf(" MODSEQ (%d)", n)
-}
-
-// push sends what there is to say while another goroutine reads.
-func (c *session) push() error {
-	for _, part := range c.out {
-		if _, err := c.w.Write(part.text); err != nil {
-			return err
-		}
-	}
-	c.out = nil
-	return c.flush()
-}
-
-// idle pushes what happens to the open mailbox, until DONE.
-func (c *session) idle(cmd *command) string {
-	if len(cmd.args) != 0 {
-		return badCommand
-	}
-	c.say("+ idling")
-	changed, lag := c.s.store.changed, c.s.o.Lag
-	c.s.mu.Unlock()
-	defer c.s.mu.Lock()
-	if err := errors.Join(c.send(), c.flush()); err != nil {
-		return "BAD " + err.Error()
-	}
-	line := make(chan string, 1)
-	go func() {
-		text, err := c.r.ReadString('\n')
-		if err != nil {
-			text = ""
-		}
-		line <- strings.TrimSpace(text)
-	}()
-	for {
-		select {
-		case text := <-line:
-			if !strings.EqualFold(text, "DONE") {
-				return badCommand
-			}
-			return "OK IDLE terminated (Success)"
-		case <-changed:
-			if lag > 0 {
-				<-time.After(lag)
-			}
-			c.s.mu.Lock()
-			changed = c.s.store.changed
-			c.tell(true)
-			c.s.mu.Unlock()
-			if err := c.push(); err != nil {
-				<-line
-				return badCommand
-			}
-		}
-	}
 }

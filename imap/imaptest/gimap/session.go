@@ -16,17 +16,18 @@ import (
 
 // A session is one connection.
 type session struct {
-	s    *Server
-	conn *countedConn
-	r    *bufio.Reader
-	w    *bufio.Writer
-	pack *flate.Writer // where the session is compressed
-	out  []chunk       // what the command under way has to say
-	now  *Fault
+	s     *Server
+	conn  *countedConn
+	r     *bufio.Reader
+	w     *bufio.Writer
+	pack  *flate.Writer // where the session is compressed
+	inner *plain        // what goes through it
+	out   []chunk       // what the command under way has to say
+	now   *Fault
 
 	user     bool // logged in
 	began    time.Time
-	expired  bool
+	over     string // the BYE with which the server ends it
 	utf8     bool
 	condense bool // CONDSTORE is on
 	selected *folder
@@ -41,6 +42,25 @@ type session struct {
 type chunk struct {
 	text    []byte
 	literal bool
+}
+
+// A plain counts octets before they are compressed.
+type plain struct {
+	r        io.Reader
+	w        io.Writer
+	down, up atomic.Int64
+}
+
+func (p *plain) Read(b []byte) (int, error) {
+	n, err := p.r.Read(b)
+	p.up.Add(int64(n))
+	return n, err
+}
+
+func (p *plain) Write(b []byte) (int, error) {
+	n, err := p.w.Write(b)
+	p.down.Add(int64(n))
+	return n, err
 }
 
 // A countedConn counts octets.
@@ -102,10 +122,10 @@ func (c *session) serve() {
 // farewell says BYE if the server ended the session.
 func (c *session) farewell() {
 	c.s.mu.Lock()
-	expired := c.expired
+	over := c.over
 	c.s.mu.Unlock()
-	if expired {
-		c.say(sessionOver)
+	if over != "" {
+		c.say("%s", over)
 		_ = c.send()
 		_ = c.flush()
 	}
@@ -116,8 +136,14 @@ func (c *session) settleCounts() {
 	down, up := c.conn.down.Swap(0), c.conn.up.Swap(0)
 	c.s.count.Down += down
 	c.s.count.Up += up
+	if c.s.o.QuotaPlain && c.inner != nil {
+		down, up = c.inner.down.Swap(0), c.inner.up.Swap(0)
+	}
 	c.s.used.down += down
 	c.s.used.up += up
+	if c.s.spent() {
+		c.s.store.wake() // for those that are idle
+	}
 }
 
 // id stands at the end of greetings, as Gmail has one there.
@@ -255,8 +281,9 @@ func (c *session) compress() error {
 		return err
 	}
 	c.pack = pack
-	c.r = bufio.NewReaderSize(flate.NewReader(c.r), 32<<10)
-	c.w = bufio.NewWriterSize(pack, 32<<10)
+	c.inner = &plain{r: flate.NewReader(c.r), w: pack}
+	c.r = bufio.NewReaderSize(c.inner, 32<<10)
+	c.w = bufio.NewWriterSize(c.inner, 32<<10)
 	return nil
 }
 

@@ -218,10 +218,3 @@ func (s *Server) Role(use string) string {
 	}
 	return ""
 }
-
-// A Submission is a message that was sent.
-type Submission struct {
-	From string
-	To   []string
-	Raw  []byte
-}
