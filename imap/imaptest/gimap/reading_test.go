@@ -19,8 +19,6 @@ func TestE16OrderOfItems(t *testing.T) {
 	plain.exact("UID FETCH 1 (FLAGS)", "* 1 FETCH (UID 1 MODSEQ (29242) FLAGS ())", "OK Success")
 	c.want(`ENVELOPE \("Wed, 15 .*" "number 1" \(\(NIL NIL "a" "example\.org"\)\).* "<m1@example\.org>"\)\)\nOK Success`, "FETCH 1 (ENVELOPE)")
 	c.want(`BODYSTRUCTURE \("TEXT" "PLAIN" .*\)\)\nOK Success`, "FETCH 1 (BODYSTRUCTURE)")
-	c.s.Set(func(o *Options) { o.ZeroModSeq = true })
-	c.want(`MODSEQ \(0\)\)\nOK Success`, "FETCH 1 (UID)")
 }
 
 func TestE17Labels(t *testing.T) {
