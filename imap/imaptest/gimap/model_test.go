@@ -261,6 +261,24 @@ func TestE29TheWebHand(t *testing.T) {
 	c.s.Fault(Fault{Verb: "FETCH", At: BeforeLiteral, Web: func(w *Web) { w.Trash(c.id(1)) }})
 	c.want(`BODY\[\] \{\d+\}From: .*OK Success`, "UID FETCH 1 (BODY.PEEK[])")
 	c.want(`\* 1 EXPUNGE\n\* 1 EXISTS\n.*OK Success`, "NOOP")
+	c.web.Flag(c.id(3), []string{`\Flagged`, `\Seen`}, nil)
+	c.web.Label(c.id(3), []string{"Job"}, nil)
+	c.web.RenameLabel("Job", "Task")
+	if m := c.s.Messages()[2]; m.Folders["[Gmail]/Starred"] == 0 || m.Folders["Task"] == 0 || len(m.Flags) != 2 {
+		t.Errorf("%+v", m)
+	}
+	c.web.Flag(c.id(3), nil, []string{`\Flagged`, `\Seen`})
+	c.web.Label(c.id(3), nil, []string{"Task"})
+	other := c.deliver(4, "Work")
+	c.web.Spam(other)
+	if m := c.s.Messages()[3]; !m.Spam || len(m.Folders) != 1 {
+		t.Errorf("%+v", m)
+	}
+	c.web.Restore(other)
+	if m := c.s.Messages()[3]; m.Spam || m.Folders["[Gmail]/All Mail"] == 0 {
+		t.Errorf("%+v", m)
+	}
+	c.web.Destroy(other)
 	c.web.EmptyTrash()
 	c.web.MakeLabel("New")
 	c.web.DropLabel("Work")

@@ -173,19 +173,26 @@ func (c *session) read() (*command, error) {
 			}
 			continue
 		}
-		cmd := &command{tag: string(tag), fresh: fresh}
-		verb, rest, _ := bytes.Cut(rest, []byte(" "))
-		if strings.EqualFold(string(verb), "UID") {
-			cmd.uid = true
-			verb, rest, _ = bytes.Cut(rest, []byte(" "))
-		}
-		cmd.verb, cmd.rest = strings.ToUpper(string(verb)), rest
-		cmd.args, cmd.bad = parse(rest)
-		if bytes.HasSuffix(text, []byte(" ")) {
-			cmd.bad = errParse
-		}
+		cmd := readCommand(rest)
+		cmd.tag, cmd.fresh = string(tag), fresh
 		return cmd, nil
 	}
+}
+
+// readCommand reads what stands behind the tag.
+func readCommand(text []byte) *command {
+	cmd := &command{}
+	verb, rest, _ := bytes.Cut(text, []byte(" "))
+	if strings.EqualFold(string(verb), "UID") {
+		cmd.uid = true
+		verb, rest, _ = bytes.Cut(rest, []byte(" "))
+	}
+	cmd.verb, cmd.rest = strings.ToUpper(string(verb)), rest
+	cmd.args, cmd.bad = parse(rest)
+	if bytes.HasSuffix(text, []byte(" ")) {
+		cmd.bad = errParse
+	}
+	return cmd
 }
 
 // readText reads a line and its literals. A complaint is the answer to one that is refused before it was read.
