@@ -34,6 +34,9 @@ func (r *run) apply(ctx context.Context, v *view, jobs []*job) error {
 	if err := a.every(ctx, jobs, a.remove); err != nil {
 		return err
 	}
+	if err := a.every(ctx, jobs, a.leaveBehind); err != nil {
+		return err
+	}
 	if err := a.every(ctx, jobs, a.deleteMailbox); err != nil {
 		return err
 	}
@@ -120,7 +123,7 @@ func (a *applier) begin(ctx context.Context, jobs []*job) error {
 		if j.failed[Far] || j.failed[Near] || !j.reset && !first {
 			continue
 		}
-		updates = append(updates, mailbox.Update{Mailbox: j.name, Reset: j.reset, Far: &mailbox.Half{Cursor: j.start}})
+		updates = append(updates, mailbox.Update{Mailbox: j.name, Reset: j.reset, Put: j.left, Far: &mailbox.Half{Cursor: j.start}})
 	}
 	if len(updates) == 0 {
 		return nil
@@ -255,7 +258,7 @@ func (a *applier) setFlags(ctx context.Context, j *job, side Side, agreements []
 // deleteMailbox removes a mailbox from a side because the other side removed it. One that holds something after all
 // stays, and last forgets it, so that the next run takes it for new.
 func (a *applier) deleteMailbox(ctx context.Context, j *job) error {
-	if j.missing[Far] && j.missing[Near] {
+	if j.missing[Near] && (j.missing[Far] || j.orphaned()) && !j.created[Near] {
 		j.forgotten = true
 		return a.ledger.Commit(ctx, mailbox.Update{Mailbox: j.name, Forget: true})
 	}
@@ -301,6 +304,9 @@ func (a *applier) finish(ctx context.Context, jobs []*job) error {
 		u := mailbox.Update{Mailbox: j.name}
 		if (j.scanned[Far] || j.created[Far]) && !j.dirty[Far] {
 			u.Far = &j.half[Far]
+		}
+		if j.missing[Far] && j.way != BothWays && !j.dirty[Far] {
+			u.Far = &mailbox.Half{}
 		}
 		if (j.scanned[Near] || j.created[Near]) && !j.dirty[Near] {
 			u.Near = &j.half[Near]

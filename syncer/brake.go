@@ -53,6 +53,9 @@ func (r *run) brake(v *view, jobs []*job) error {
 		return nil
 	}
 	for _, side := range []Side{Far, Near} {
+		if side == Far && r.opts.Direction != BothWays {
+			continue // nothing is taken away for it
+		}
 		lost, inbox := 0, 0
 		for _, j := range jobs {
 			_, here := j.gone(side)
@@ -64,7 +67,7 @@ func (r *run) brake(v *view, jobs []*job) error {
 		switch {
 		case lost > 0 && r.empty(side, v, jobs):
 			return &BrakeError{Side: side, Lost: lost}
-		case inbox > 0:
+		case inbox > 0 && r.opts.Direction == BothWays:
 			return &BrakeError{Side: side, Mailbox: mailbox.Inbox, Lost: inbox}
 		}
 	}
@@ -140,6 +143,9 @@ func (r *run) restoreFlags(v *view, jobs []*job) error {
 	}
 	var all []error
 	for _, side := range []Side{Near, Far} {
+		if r.opts.Direction != BothWays && (side == Near || r.opts.Direction == Transfer) {
+			continue // flags are put back there, or nobody minds
+		}
 		poorer, sum := make([][]int, len(jobs)), 0
 		for i, j := range jobs {
 			poorer[i] = j.poorer(side)
@@ -185,7 +191,7 @@ func (j *job) restore(side Side, poorer []int) {
 // gone counts the messages that a side had and has no longer; lost those of them that the other side still has.
 func (j *job) gone(side Side) (gone, lost int) {
 	for _, c := range j.delta.Pairs {
-		if !c.Gone[side] || c.Pair.Parked != mailbox.Paired {
+		if !c.Gone[side] || c.Pair.Parked != mailbox.Paired && (side == Far || c.Pair.Parked != mailbox.Left) {
 			continue
 		}
 		gone++

@@ -38,6 +38,17 @@ type Options struct {
 	Retry bool
 	// DeleteRemote defaults to Trash.
 	DeleteRemote Removal
+	// Direction is BothWays by default. In the others the far side is only read.
+	Direction Direction
+	// AsFound leaves the flags alone of messages that a Transfer finds on the near side.
+	AsFound bool
+	// OneCopy brings a message that the far side shows in several mailboxes into one of them only, in a Transfer: into
+	// that which Before puts first.
+	OneCopy bool
+	// Before, if not nil, orders the mailboxes: INBOX first, then by name, by default.
+	Before func(a, b mailbox.Name) int
+	// Choose, if not nil, tells which messages of the far side a Transfer is about. The others are looked at in each run.
+	Choose func(mailbox.Name, Arrival) bool
 	// Workers is how many mailboxes, or parts of one, are worked on at once; by default as many as the replicas say
 	// they can serve.
 	Workers int
@@ -149,6 +160,9 @@ func (r *run) defaults() {
 	if r.opts.DeleteRemote == "" {
 		r.opts.DeleteRemote = Trash
 	}
+	if r.opts.Before == nil {
+		r.opts.Before = compareNames
+	}
 	if r.opts.Now == nil {
 		r.opts.Now = time.Now
 	}
@@ -183,7 +197,9 @@ func (r *run) once(ctx context.Context) error {
 	}
 	braked := r.restoreFlags(v, jobs)
 	for _, j := range jobs {
-		j.postpone()
+		if r.opts.Direction == BothWays {
+			j.postpone()
+		}
 		r.setPairsAside(j)
 	}
 	deltas := make([]Delta, len(jobs))
@@ -218,7 +234,7 @@ func (r *run) once(ctx context.Context) error {
 func (r *run) policy(v *view, jobs []*job) Policy {
 	p := Policy{
 		Trash: v.trash, Again: r.pass < maxPasses, NoRemoval: [2]bool{Far: r.doubt[Near], Near: r.doubt[Far]},
-		Spared: [2]map[mailbox.Name]bool{{}, {}},
+		Spared: [2]map[mailbox.Name]bool{{}, {}}, Direction: r.opts.Direction, AsFound: r.opts.AsFound, OneCopy: r.opts.OneCopy,
 	}
 	_, p.Once = r.side[Far].(Labeler)
 	for _, j := range jobs {
