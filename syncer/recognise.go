@@ -429,6 +429,11 @@ func (t *transfers) beginTransfer(ctx context.Context, j *job, part []Arrival) (
 func (c *carrier) untold(s mailbox.Stored, intent mailbox.Intent) mailbox.Intent {
 	c.soilJob(c.job, Far)
 	c.soilJob(c.job, Near)
+	c.mu.Lock()
+	if landing := c.landed[c.byID[s.Source].AccountID]; landing != nil {
+		landing.err = errUntold
+	}
+	c.mu.Unlock()
 	intent.Attempts++
 	if s.Merged {
 		intent.Attempts = merged
