@@ -2,6 +2,7 @@ package syncer
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"time"
 
@@ -65,4 +66,51 @@ func (r *run) holdLost(ctx context.Context, jobs []*job, l *lookup) error {
 		}
 		return nil
 	})
+}
+
+// Prune removes on the near side what the far side has not had since before a time, and returns how much that was.
+func Prune(ctx context.Context, near Replica, ledger Ledger, before time.Time) (int, error) {
+	twins, err := ledger.Mailboxes(ctx)
+	if err != nil {
+		return 0, err
+	}
+	sum := 0
+	for _, t := range twins {
+		n, err := prune(ctx, near, ledger, t.Name, before)
+		sum += n
+		if err != nil {
+			return sum, fmt.Errorf("mailbox %q: %w", string(t.Name), err)
+		}
+	}
+	return sum, nil
+}
+
+func prune(ctx context.Context, near Replica, ledger Ledger, name mailbox.Name, before time.Time) (int, error) {
+	var doomed []mailbox.Doomed
+	pairs := map[mailbox.ID]mailbox.Pair{}
+	for pair, err := range ledger.Pairs(ctx, name) {
+		if err != nil {
+			return 0, err
+		}
+		if pair.Parked == mailbox.Left && pair.Since.Before(before) {
+			doomed = append(doomed, mailbox.Doomed{ID: pair.Near, Size: pair.Size, Pair: pair})
+			pairs[pair.Near] = pair
+		}
+	}
+	sum := 0
+	for part := range slices.Chunk(doomed, chunk) {
+		gone, _, err := near.Remove(ctx, name, part)
+		if err != nil {
+			return sum, err
+		}
+		update := mailbox.Update{Mailbox: name}
+		for _, id := range gone {
+			update.Drop = append(update.Drop, pairs[id])
+		}
+		if err := ledger.Commit(ctx, update); err != nil {
+			return sum, err
+		}
+		sum += len(gone)
+	}
+	return sum, nil
 }

@@ -16,7 +16,6 @@ import (
 
 // identifyTransfer finds out which messages of the far side the near side has already.
 func (r *run) identifyTransfer(ctx context.Context, jobs []*job) error {
-	_, once := r.side[Near].(Labeler)
 	lookup, lost := r.newLookup(nil), map[mailbox.Place]*Change{}
 	for _, j := range jobs {
 		for i, c := range j.delta.Pairs {
@@ -33,7 +32,7 @@ func (r *run) identifyTransfer(ctx context.Context, jobs []*job) error {
 	}
 	err := r.each(ctx, jobs, func(ctx context.Context, j *job) error {
 		t := recognitions[slices.Index(jobs, j)]
-		for _, step := range []func(context.Context) error{t.measure, t.known, t.compare, t.intended} {
+		for _, step := range []func(context.Context) error{t.measure, t.choose, t.known, t.compare, t.intended} {
 			if err := step(ctx); err != nil {
 				return fmt.Errorf("mailbox %q: compare with what is there: %w", string(j.name), err)
 			}
@@ -45,10 +44,10 @@ func (r *run) identifyTransfer(ctx context.Context, jobs []*job) error {
 			err = t.moved(ctx, lost)
 		}
 	}
-	if err != nil || !once {
+	if err != nil || !r.opts.Once {
 		return err
 	}
-	return r.shareContent(ctx, jobs)
+	return r.shareContent(ctx, recognitions)
 }
 
 // A recognition compares what is new on both sides of one mailbox.
@@ -314,42 +313,50 @@ func (t *recognition) read(ctx context.Context, c *Change, place mailbox.Place) 
 
 // shareContent finds messages that the far side has several times, for a near side that can have them once in several
 // mailboxes. They are read for it: a header alone is no proof.
-func (r *run) shareContent(ctx context.Context, jobs []*job) error {
+func (r *run) shareContent(ctx context.Context, recognitions []*recognition) error {
 	type key struct {
 		hint mailbox.Hint
 		size int64
 	}
-	alike := map[key][]mailbox.Place{}
-	arrivals := map[mailbox.Place]*Arrival{}
-	for _, j := range jobs {
-		for i, a := range j.delta.New[Far] {
-			if a.AccountID == "" && a.Hint != 0 && a.Size > 0 {
-				place := mailbox.Place{Mailbox: j.name, ID: a.ID}
-				alike[key{a.Hint, a.Size}] = append(alike[key{a.Hint, a.Size}], place)
-				arrivals[place] = &j.delta.New[Far][i]
+	alike := map[key]int{}
+	each := func(do func(t *recognition, a *Arrival, k key) error) error {
+		for _, t := range recognitions {
+			for i, a := range t.fars() {
+				if a.AccountID != "" || a.Hint == 0 || a.Size == 0 {
+					continue
+				}
+				if err := do(t, &t.fars()[i], key{a.Hint, a.Size}); err != nil {
+					return err
+				}
 			}
 		}
+		return nil
 	}
-	wanted := map[mailbox.Name][]mailbox.ID{}
-	for k, places := range alike {
+	err := each(func(_ *recognition, _ *Arrival, k key) error { alike[k]++; return nil })
+	if err != nil {
+		return err
+	}
+	wanted := map[*recognition][]mailbox.ID{}
+	err = each(func(t *recognition, a *Arrival, k key) error {
 		held, err := r.heldAlike(ctx, k.hint, k.size)
-		if err != nil {
-			return err
+		if alike[k] > 1 || held {
+			wanted[t] = append(wanted[t], a.ID)
 		}
-		for _, p := range places {
-			if len(places) > 1 || held {
-				wanted[p.Mailbox] = append(wanted[p.Mailbox], p.ID)
-			}
-		}
+		return err
+	})
+	if err != nil {
+		return err
 	}
-	for name, ids := range wanted {
-		digests, err := r.digests(ctx, Far, name, ids)
+	for t, ids := range wanted {
+		digests, err := r.digests(ctx, Far, t.job.name, ids)
 		if err != nil {
 			return err
 		}
-		for id, digest := range digests {
-			if err := r.proven(ctx, arrivals[mailbox.Place{Mailbox: name, ID: id}], digest); err != nil {
-				return err
+		for i, a := range t.fars() {
+			if digest, read := digests[a.ID]; read {
+				if err := t.proven(ctx, &t.fars()[i], digest); err != nil {
+					return err
+				}
 			}
 		}
 	}
@@ -366,11 +373,17 @@ func (r *run) heldAlike(ctx context.Context, hint mailbox.Hint, size int64) (boo
 	return false, nil
 }
 
-// proven gives a message that was read a name that is the same wherever the far side has it.
-func (r *run) proven(ctx context.Context, a *Arrival, digest mailbox.Digest) error {
+// proven gives a message that was read a name that is the same wherever the far side has it. If the near side has it in the
+// same mailbox, it can be copied from there.
+func (t *recognition) proven(ctx context.Context, a *Arrival, digest mailbox.Digest) error {
 	a.AccountID = "sha256:" + digest.String()
 	a.Evidence = &Evidence{Content: mailbox.Content{Digest: digest, Size: a.Size}}
-	for held, err := range r.byHint(ctx, a.Hint) {
+	for i, near := range t.nears() {
+		if near.Evidence.Same == a.ID {
+			t.nears()[i].Evidence.Content.Digest = digest
+		}
+	}
+	for held, err := range t.byHint(ctx, a.Hint) {
 		if err != nil {
 			return err
 		}
@@ -383,16 +396,18 @@ func (r *run) proven(ctx context.Context, a *Arrival, digest mailbox.Digest) err
 
 // choose leaves out the messages of the far side that a transfer is not about. The mailbox is then looked at in each run,
 // for another one may be about them.
-func (r *run) choose(j *job) {
-	if r.opts.Choose == nil {
-		return
+func (t *recognition) choose(context.Context) error {
+	j := t.job
+	if t.opts.Choose == nil {
+		return nil
 	}
 	before := len(j.delta.New[Far])
-	j.delta.New[Far] = slices.DeleteFunc(j.delta.New[Far], func(a Arrival) bool { return !r.opts.Choose(j.name, a) })
+	j.delta.New[Far] = slices.DeleteFunc(j.delta.New[Far], func(a Arrival) bool { return !t.opts.Choose(j.name, a) })
 	if n := before - len(j.delta.New[Far]); n > 0 {
 		j.dirty[Far] = true
-		r.count(j.name, func(c *Counts) { c.NotChosen = n })
+		t.count(j.name, func(c *Counts) { c.NotChosen = n })
 	}
+	return nil
 }
 
 // nearReset forgets what is known of a mailbox that the near side renumbered. The next pass pairs the messages anew, by

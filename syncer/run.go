@@ -42,6 +42,8 @@ type Options struct {
 	Direction Direction
 	// AsFound leaves the flags alone of messages that a Transfer finds on the near side.
 	AsFound bool
+	// Once says of a Transfer that the near side has a message only once, whatever mailboxes it is in.
+	Once bool
 	// OneCopy brings a message that the far side shows in several mailboxes into one of them only, in a Transfer: into
 	// that which Before puts first.
 	OneCopy bool

@@ -46,7 +46,6 @@ func (r *run) scanJob(ctx context.Context, j *job) error {
 		}
 	}
 	s.pending(r.waits)
-	r.choose(j)
 	for _, c := range s.changes {
 		j.delta.Pairs = append(j.delta.Pairs, *c)
 	}

@@ -44,6 +44,8 @@ type account struct {
 	State           string   `toml:"state"`
 	Layout          string   `toml:"layout"`
 	Mailboxes       []string `toml:"mailboxes"`
+	Mode            string   `toml:"mode"`
+	KeepDeleted     string   `toml:"keep_deleted"`
 	DeleteRemote    string   `toml:"delete_remote"`
 	MaxDelete       string   `toml:"max_delete"`
 	Connections     *int     `toml:"connections"`
@@ -60,6 +62,7 @@ type account struct {
 	silence time.Duration
 	most    int       // percent, what MaxDelete says
 	keep    int       // days, what Attic says
+	left    int       // days, what KeepDeleted says; 0 is for ever
 	quota   [2]*int64 // octets a day, what QuotaDown and QuotaUp say; 0 is no end
 }
 

@@ -261,6 +261,7 @@ func (t *teller) words(c syncer.Counts) string {
 	}
 	say(c.Unlabelled, "taken out here on the server", "take out here on the server")
 	say(c.Trashed, "moved to the Trash on the server", "move to the Trash on the server")
+	say(c.Left, "gone on the server, kept here", "keep here, gone on the server")
 	say(c.Kept, "removed in the Maildir, kept on the server", "keep on the server, removed in the Maildir")
 	say(c.Marked, "marked as deleted on the server", "mark as deleted on the server")
 	say(c.Removed[syncer.Far]-c.Trashed-c.Unlabelled, "removed on the server", "remove on the server")
@@ -292,7 +293,7 @@ func (t *teller) finishJSON(report *syncer.Report, err error) {
 		t.event("mailbox", map[string]any{
 			"mailbox": string(c.Mailbox), "downloaded": c.Downloaded, "uploaded": c.Uploaded, "adopted": c.Adopted,
 			"copied": bySide(c.Copied), "moved": bySide(c.Moved), "flagged": bySide(c.Flagged), "removed": bySide(c.Removed),
-			"unlabelled": c.Unlabelled, "trashed": c.Trashed, "kept": c.Kept, "marked": c.Marked,
+			"unlabelled": c.Unlabelled, "trashed": c.Trashed, "kept": c.Kept, "left": c.Left, "marked": c.Marked,
 			"created": bySide(c.Created), "deleted": bySide(c.Deleted), "renamed_from": string(c.Renamed),
 		})
 	}
@@ -300,7 +301,7 @@ func (t *teller) finishJSON(report *syncer.Report, err error) {
 	fields := map[string]any{
 		"downloaded": total.Downloaded, "downloaded_bytes": total.DownloadedSize, "uploaded": total.Uploaded,
 		"uploaded_bytes": total.UploadedSize, "adopted": total.Adopted, "copied": bySide(total.Copied), "moved": bySide(total.Moved),
-		"flagged": bySide(total.Flagged), "removed": bySide(total.Removed), "unlabelled": total.Unlabelled, "trashed": total.Trashed, "kept": total.Kept, "marked": total.Marked,
+		"flagged": bySide(total.Flagged), "removed": bySide(total.Removed), "unlabelled": total.Unlabelled, "trashed": total.Trashed, "kept": total.Kept, "left": total.Left, "marked": total.Marked,
 		"problems": len(report.Problems), "waiting": len(report.Waiting),
 		"dry_run": t.dryRun, "seconds": time.Since(t.began).Seconds(),
 	}
