@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"mailtwin/mailbox"
 )
@@ -298,28 +299,32 @@ func (a *applier) finish(ctx context.Context, jobs []*job) error {
 		if j.dirty != [2]bool{} || j.failed != [2]bool{} {
 			a.report.Settled = false
 		}
-		if j.forgotten || j.failed[Far] || j.failed[Near] {
-			continue
+		if !j.forgotten && !j.failed[Far] && !j.failed[Near] {
+			updates = append(updates, j.settled(a.opts.Now()))
 		}
-		u := mailbox.Update{Mailbox: j.name}
-		if (j.scanned[Far] || j.created[Far]) && !j.dirty[Far] {
-			u.Far = &j.half[Far]
-		}
-		if j.missing[Far] && j.way != BothWays && !j.dirty[Far] {
-			u.Far = &mailbox.Half{}
-		}
-		if (j.scanned[Near] || j.created[Near]) && !j.dirty[Near] {
-			u.Near = &j.half[Near]
-		}
-		if !j.dirty[Far] && !j.dirty[Near] {
-			u.Synced = a.opts.Now()
-		}
-		updates = append(updates, u)
 	}
 	if len(updates) == 0 {
 		return nil
 	}
 	return a.ledger.Commit(ctx, updates...)
+}
+
+// settled is the record of where the mailbox stands.
+func (j *job) settled(now time.Time) mailbox.Update {
+	u := mailbox.Update{Mailbox: j.name}
+	if (j.scanned[Far] || j.created[Far]) && !j.dirty[Far] {
+		u.Far = &j.half[Far]
+	}
+	if j.missing[Far] && j.way != BothWays && !j.dirty[Far] {
+		u.Far = &mailbox.Half{}
+	}
+	if (j.scanned[Near] || j.created[Near]) && !j.dirty[Near] {
+		u.Near = &j.half[Near]
+	}
+	if !j.dirty[Far] && !j.dirty[Near] {
+		u.Synced = now
+	}
+	return u
 }
 
 // introduce learns the identity of mailboxes that were made on the near side, so that a rename before the next run is

@@ -104,7 +104,8 @@ func (w *world) onward(t fataler, opts Options, fate *mortal) *Report {
 	w.near.mortal, w.ledger.mortal, w.far.sealed = fate, fate, true
 	opts.Retry, opts.Workers = true, 1
 	r, err := Run(context.Background(), w.far, w.near, w.ledger, opts)
-	if err != nil && !(fate.dead && errors.Is(err, errDied)) && !errors.As(err, new(*BrakeError)) {
+	died := fate.dead && errors.Is(err, errDied)
+	if err != nil && !died && !errors.As(err, new(*BrakeError)) {
 		t.Fatalf("%v", err)
 	}
 	w.near.mortal, w.ledger.mortal, w.far.sealed = &mortal{}, &mortal{}, false

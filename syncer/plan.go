@@ -194,7 +194,6 @@ func (p *planner) index(d Delta, s *Steps) {
 
 // pairs settles what happened to known messages.
 func (p *planner) pairs(s *Steps, d Delta) {
-	policy := p.policy
 	for _, c := range d.Pairs {
 		switch {
 		case c.Gone[Far] && (c.Gone[Near] || c.Pair.Near == ""), c.Gone[Near] && c.Pair.Far == "":
@@ -204,22 +203,25 @@ func (p *planner) pairs(s *Steps, d Delta) {
 				c.Pair.Flags = c.Flags[Near]
 				s.Leave = append(s.Leave, c.Pair)
 			}
-		case policy.Direction != BothWays:
+		case p.policy.Direction != BothWays:
 			p.follow(s, c)
-		case c.Gone[Far] || c.Gone[Near]:
-			loser := Near
-			if c.Gone[Near] {
-				loser = Far
-			}
-			gone := p.gone[placed{loser.Other(), mailbox.Place{Mailbox: d.Mailbox, ID: idOn(loser.Other(), c.Pair)}}]
-			if (!gone.used || gone.change.Moved) && !policy.spares(loser, d.Mailbox) {
-				s.Remove[loser] = append(s.Remove[loser], gone.change)
-			}
+		case c.Gone[Far]:
+			p.remove(s, Near, c)
+		case c.Gone[Near]:
+			p.remove(s, Far, c)
 		default:
 			if a := agree(c.Pair, c.Flags[Far], c.Flags[Near], c.Pair.Flags); !a.Pair.Flags.Same(c.Pair.Flags) || a.effects() {
 				s.Agree = append(s.Agree, a)
 			}
 		}
+	}
+}
+
+// remove takes a message away from one side because the other no longer has it, unless it turned up elsewhere.
+func (p *planner) remove(s *Steps, loser Side, c Change) {
+	gone := p.gone[placed{loser.Other(), mailbox.Place{Mailbox: s.Mailbox, ID: idOn(loser.Other(), c.Pair)}}]
+	if (!gone.used || gone.change.Moved) && !p.policy.spares(loser, s.Mailbox) {
+		s.Remove[loser] = append(s.Remove[loser], gone.change)
 	}
 }
 

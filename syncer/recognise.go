@@ -277,28 +277,36 @@ func (t *recognition) moved(ctx context.Context, lost map[mailbox.Place]*Change)
 		if len(lost) == 0 || t.paired[a.ID] || !a.digest().IsZero() || a.Hint == 0 {
 			continue
 		}
-		for held, err := range t.byHint(ctx, a.Hint) {
-			if err != nil {
-				return err
-			}
-			place := mailbox.Place{Mailbox: held.Mailbox, ID: held.Near}
-			if held.Size != a.Size || lost[place] == nil {
-				continue
-			}
-			same, err := t.sameHeader(ctx, placed{Far, mailbox.Place{Mailbox: t.job.name, ID: a.ID}}, placed{Near, place})
-			if err == nil && same {
-				err = t.read(ctx, lost[place], place)
-			}
-			if err != nil {
-				return err
-			}
-			if digest := lost[place].Pair.Digest; same && !digest.IsZero() {
-				t.fars()[i].Evidence = &Evidence{Content: mailbox.Content{Digest: digest, Size: held.Size}}
-				break
-			}
+		digest, err := t.movedFrom(ctx, a, lost)
+		if err != nil {
+			return err
+		}
+		if !digest.IsZero() {
+			t.fars()[i].Evidence = &Evidence{Content: mailbox.Content{Digest: digest, Size: a.Size}}
 		}
 	}
 	return nil
+}
+
+// movedFrom returns the digest of the lost message that a new one is; zero if it is none.
+func (t *recognition) movedFrom(ctx context.Context, a Arrival, lost map[mailbox.Place]*Change) (digest mailbox.Digest, err error) {
+	for held, err := range t.byHint(ctx, a.Hint) {
+		if err != nil {
+			return digest, err
+		}
+		place := mailbox.Place{Mailbox: held.Mailbox, ID: held.Near}
+		if held.Size != a.Size || lost[place] == nil {
+			continue
+		}
+		same, err := t.sameHeader(ctx, placed{Far, mailbox.Place{Mailbox: t.job.name, ID: a.ID}}, placed{Near, place})
+		if err == nil && same {
+			err = t.read(ctx, lost[place], place)
+		}
+		if err != nil || same {
+			return lost[place].Pair.Digest, err
+		}
+	}
+	return digest, nil
 }
 
 // read learns the digest of a pair that was made of what both sides had.
@@ -311,62 +319,73 @@ func (t *recognition) read(ctx context.Context, c *Change, place mailbox.Place) 
 	return err
 }
 
+// A likeness is what messages that may be the same have in common, as far as a scan tells.
+type likeness struct {
+	hint mailbox.Hint
+	size int64
+}
+
+// likeness returns it; ok is false where the far side itself says what is the same, or nothing is known.
+func (a Arrival) likeness() (l likeness, ok bool) {
+	return likeness{a.Hint, a.Size}, a.AccountID == "" && a.Hint != 0 && a.Size > 0
+}
+
 // shareContent finds messages that the far side has several times, for a near side that can have them once in several
 // mailboxes. They are read for it: a header alone is no proof.
 func (r *run) shareContent(ctx context.Context, recognitions []*recognition) error {
-	type key struct {
-		hint mailbox.Hint
-		size int64
-	}
-	alike := map[key]int{}
-	each := func(do func(t *recognition, a *Arrival, k key) error) error {
-		for _, t := range recognitions {
-			for i, a := range t.fars() {
-				if a.AccountID != "" || a.Hint == 0 || a.Size == 0 {
-					continue
-				}
-				if err := do(t, &t.fars()[i], key{a.Hint, a.Size}); err != nil {
-					return err
-				}
+	alike := map[likeness]int{}
+	for _, t := range recognitions {
+		for _, a := range t.fars() {
+			if l, ok := a.likeness(); ok {
+				alike[l]++
 			}
 		}
-		return nil
 	}
-	err := each(func(_ *recognition, _ *Arrival, k key) error { alike[k]++; return nil })
-	if err != nil {
-		return err
-	}
-	wanted := map[*recognition][]mailbox.ID{}
-	err = each(func(t *recognition, a *Arrival, k key) error {
-		held, err := r.heldAlike(ctx, k.hint, k.size)
-		if alike[k] > 1 || held {
-			wanted[t] = append(wanted[t], a.ID)
+	for _, t := range recognitions {
+		if err := t.prove(ctx, alike); err != nil {
+			return fmt.Errorf("mailbox %q: compare what is alike: %w", string(t.job.name), err)
 		}
-		return err
-	})
-	if err != nil {
-		return err
 	}
-	for t, ids := range wanted {
-		digests, err := r.digests(ctx, Far, t.job.name, ids)
+	return nil
+}
+
+// prove reads the messages of one mailbox that another one may be the same as.
+func (t *recognition) prove(ctx context.Context, alike map[likeness]int) error {
+	var ids []mailbox.ID
+	for _, a := range t.fars() {
+		l, ok := a.likeness()
+		if !ok {
+			continue
+		}
+		held, err := t.heldAlike(ctx, l)
 		if err != nil {
 			return err
 		}
-		for i, a := range t.fars() {
-			if digest, read := digests[a.ID]; read {
-				if err := t.proven(ctx, &t.fars()[i], digest); err != nil {
-					return err
-				}
+		if alike[l] > 1 || held {
+			ids = append(ids, a.ID)
+		}
+	}
+	if len(ids) == 0 {
+		return nil
+	}
+	digests, err := t.digests(ctx, Far, t.job.name, ids)
+	if err != nil {
+		return err
+	}
+	for i, a := range t.fars() {
+		if digest, read := digests[a.ID]; read {
+			if err := t.proven(ctx, &t.fars()[i], digest); err != nil {
+				return err
 			}
 		}
 	}
 	return nil
 }
 
-// heldAlike tells whether something that was transferred has that hint and size.
-func (r *run) heldAlike(ctx context.Context, hint mailbox.Hint, size int64) (bool, error) {
-	for held, err := range r.byHint(ctx, hint) {
-		if err != nil || held.Size == size && held.Near != "" && held.Far != "" {
+// heldAlike tells whether something that was transferred may be the same.
+func (r *run) heldAlike(ctx context.Context, l likeness) (bool, error) {
+	for held, err := range r.byHint(ctx, l.hint) {
+		if err != nil || held.Size == l.size && held.Near != "" && held.Far != "" {
 			return err == nil, err
 		}
 	}

@@ -67,9 +67,10 @@ func (r *accountRun) sameMode() error {
 	if was != "" && r.account.Mode != is {
 		return &usageError{fmt.Errorf("the state of this account is that of a %s; if it is to be a %s from now on, set mode = %q in the configuration", was, is, is)}
 	}
-	if was == modeSync {
+	switch was {
+	case modeSync:
 		r.teller.warn(errors.New("it is a backup from now on: nothing is written to the server, and what is changed in the Maildir is put back"))
-	} else if was == modeBackup {
+	case modeBackup:
 		r.teller.warn(errors.New("it is synced both ways from now on; what only the backup has stays here, and mailtwin restore brings it back to the server"))
 	}
 	if r.o.dryRun {
