@@ -193,7 +193,6 @@ func TestConfigMistakes(t *testing.T) {
 		{"[accounts.a]\nmaildir = \"/m\"\nuser = \"u\"\nhost = \"h \"", `FILE:4: account "a": host is a name like "imap.example.org", without blanks`},
 		{"[accounts.a]\nmaildir = \"/m\"\nuser = \"u\"\nhost = \"[::1]\"", `FILE:4: account "a": host is a name or an address alone`},
 		{"[accounts.a]\nmaildir = \"/m\"\nuser = \"u\"\nhost = \"::1\"\nport = 0", `FILE:5: account "a": port`},
-		{"\n[accounts.a]\nhost = \"h\"\nuser = \"u\"", `FILE:2: account "a": maildir is missing`},
 		{"[accounts.a]\nhost = \"h\"\nmaildir = \"/m\"", `FILE:1: account "a": user is missing, and so is address`},
 		{"[accounts.a]\nhost = \"h\"\nuser = \"u\"\nmaildir = \"m\"", `FILE:4: account "a": maildir is no absolute path`},
 		{"[accounts.\"a/b\"]\nhost = \"h\"\nuser = \"u\"\nmaildir = \"/m\"", `FILE:1: account "a/b": state is missing, and no file can be named`},

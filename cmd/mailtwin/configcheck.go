@@ -20,9 +20,6 @@ import (
 
 // check fills in defaults and refuses what makes no sense.
 func (c *config) check(env *environment, a *account) error {
-	if a.Maildir == "" {
-		return c.wrong(a, "maildir", "is missing: where shall the mail lie?")
-	}
 	if a.User == "" {
 		a.User = a.Address
 	}
@@ -124,7 +121,7 @@ func (c *config) checkPaths(env *environment, a *account) error {
 	}
 	a.State = env.expand(a.State)
 	for _, path := range []struct{ key, value string }{{"maildir", a.Maildir}, {"state", a.State}} {
-		if !filepath.IsAbs(path.value) {
+		if path.value != "" && !filepath.IsAbs(path.value) {
 			return c.wrong(a, path.key, `is no absolute path and does not begin with "~/": %q`, path.value)
 		}
 	}
@@ -159,8 +156,11 @@ func (c *config) checkShared() error {
 	return nil
 }
 
-// within tells whether a directory is another one or lies below it, going by their names.
+// within tells whether a directory is another one or lies below it, going by their names. Without a name it is nowhere.
 func within(dir, other string) bool {
+	if dir == "" || other == "" {
+		return false
+	}
 	rel, err := filepath.Rel(other, dir)
 	return err == nil && filepath.IsLocal(rel)
 }
