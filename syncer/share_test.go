@@ -99,6 +99,8 @@ func TestRemovedFromSomeMailboxes(t *testing.T) {
 		{"from all, expunge", []mailbox.Name{"All", "INBOX", "Work"}, "", Expunge, nil},
 		{"from all, never", []mailbox.Name{"All", "INBOX", "Work"}, "", Never, []mailbox.Name{"All", "INBOX", "Work"}},
 		{"moved to where it is", []mailbox.Name{"INBOX"}, "All", Trash, []mailbox.Name{"All", "Work"}},
+		{"moved to where it is, never", []mailbox.Name{"INBOX"}, "All", Never, []mailbox.Name{"All", "Work"}},
+		{"moved elsewhere, never", []mailbox.Name{"INBOX"}, "Home", Never, []mailbox.Name{"All", "Home", "Work"}},
 		{"moved elsewhere", []mailbox.Name{"INBOX"}, "Home", Trash, []mailbox.Name{"All", "Home", "Work"}},
 		{"copied", nil, "Home", Trash, []mailbox.Name{"All", "Home", "INBOX", "Work"}},
 		{"copied to where it is", nil, "Work", Trash, []mailbox.Name{"All", "INBOX", "Work"}},
