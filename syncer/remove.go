@@ -159,12 +159,15 @@ func (a *applier) ensureTrash(ctx context.Context) error {
 
 // removed records what a removal came to: gone, kept under another sign, or not done, which the next run sees.
 func (a *applier) removed(ctx context.Context, j *job, side Side, part []Change, gone, kept map[mailbox.ID]bool) error {
-	update := mailbox.Update{Mailbox: j.name}
+	update, lost := mailbox.Update{Mailbox: j.name}, len(kept)
 	for _, c := range part {
 		id := idOn(side, c.Pair)
 		switch {
 		case gone[id]:
 			update.Drop = append(update.Drop, c.Pair)
+			if !c.Stays {
+				lost++
+			}
 		case kept[id]:
 			continue
 		default:
@@ -173,7 +176,7 @@ func (a *applier) removed(ctx context.Context, j *job, side Side, part []Change,
 		}
 	}
 	a.count(j.name, func(n *Counts) { n.Removed[side] += len(update.Drop) })
-	update.Tally = a.tally(j, side, part[0].Moved, len(update.Drop)+len(kept))
+	update.Tally = a.tally(j, side, part[0].Moved, lost)
 	if err := a.ledger.Commit(ctx, update); err != nil {
 		return err
 	}
