@@ -171,7 +171,7 @@ func (a *applier) removed(ctx context.Context, j *job, side Side, part []Change,
 		case kept[id]:
 			continue
 		default:
-			a.leave(j, side.Other(), id, fmt.Errorf("not removed on the %s side: it is no longer the same message", side))
+			a.leave(j, side.Other(), id, fmt.Errorf("not removed on the %s side: it is no longer the same message%s", side, a.orAlone(side)))
 			a.soilJob(j, side)
 		}
 	}
@@ -182,6 +182,14 @@ func (a *applier) removed(ctx context.Context, j *job, side Side, part []Change,
 	}
 	a.count(j.name, func(c *Counts) { c.Marked += len(kept) })
 	return a.keepAll(ctx, j, part, kept)
+}
+
+// orAlone is what else may keep a message where it is.
+func (a *applier) orAlone(side Side) string {
+	if far, shares := a.side[side].(Labeler); shares && far.Whole() == "" {
+		return ", or no other mailbox that is synced has it, and All Mail is hidden"
+	}
+	return ""
 }
 
 // tally is what a removal adds to those of the day: nothing if the user allowed it in so many words, and nothing for
