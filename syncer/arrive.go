@@ -36,6 +36,7 @@ func (p *planner) arrivals(s *Steps, d Delta) {
 			p.stays(s, a)
 		case policy.Once && p.paired(s, a):
 			s.Extra = append(s.Extra, a)
+			p.leftBehind(a, s.Mailbox) // it was moved to where the far side had it
 		case p.moved(s, Near, a):
 		case p.unparked(s, a):
 		case p.copied(s, Near, a):

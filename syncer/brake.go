@@ -90,13 +90,13 @@ func (r *run) restrain(v *view, jobs []*job, steps []Steps, policy *Policy) erro
 		}
 		sum := 0
 		for i, j := range jobs {
-			n := j.losses(v, loser, steps[i].Remove[loser])
+			n, forGood := j.losses(v, loser, steps[i].Remove[loser])
 			if r.large(n, j.paired) {
 				policy.Spared[loser][j.name] = true
 				all = append(all, &BrakeError{Side: loser.Other(), Mailbox: j.name, Lost: n, Of: j.paired})
 				continue
 			}
-			sum += n
+			sum += forGood
 		}
 		before := r.today.Removed[loser]
 		if sum > 0 && r.large(before+sum, before+v.paired) {
@@ -112,12 +112,23 @@ func (j *job) emptied(v *view, loser Side) bool {
 	return j.name == v.trash && !j.missing[loser.Other()]
 }
 
-// losses counts the removals that somebody asked for, and that are not what a Trash is for.
-func (j *job) losses(v *view, loser Side, list []Change) int {
+// losses counts the removals that somebody asked for, and that are not what a Trash is for; forGood are those after which
+// the message is in no other mailbox either. On the near side the others are no loss, unless the mailbox itself vanished:
+// somebody archived mail. On the far side they are, for nobody can tell again which mail it was.
+func (j *job) losses(v *view, loser Side, list []Change) (n, forGood int) {
 	if j.emptied(v, loser) {
-		return 0
+		return 0, 0
 	}
-	return removals(list)
+	for _, c := range list {
+		switch {
+		case c.Moved:
+		case !c.Stays:
+			n, forGood = n+1, forGood+1
+		case loser == Far || j.missing[Far]:
+			n++
+		}
+	}
+	return n, forGood
 }
 
 // removals counts what was removed, not what was only left behind by a move.

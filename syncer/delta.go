@@ -41,6 +41,8 @@ type Change struct {
 	// Moved, in a removal, means that the far message is what an interrupted move left behind: the message is in
 	// another mailbox of both sides already.
 	Moved bool
+	// Stays, in a removal, means that the far side shows the message in another mailbox, too, where both sides keep it.
+	Stays bool
 }
 
 // An Arrival is a message that last does not know.

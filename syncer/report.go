@@ -124,9 +124,8 @@ func (r *Report) plan(a *applier, jobs []*job) {
 		if a.opts.DeleteRemote == Never {
 			c.Kept = removals(j.steps.Remove[Far])
 			c.Removed[Far] -= c.Kept
-		} else {
-			c.fated(a.fates, j)
 		}
+		c.fated(a, j)
 		if a.opts.DeleteRemote == Trash && j.name != a.view.trash {
 			c.Trashed = c.Removed[Far] - c.Unlabelled
 		}
@@ -137,9 +136,12 @@ func (r *Report) plan(a *applier, jobs []*job) {
 }
 
 // fated counts removals on a far side where a message can be in several mailboxes.
-func (c *Counts) fated(fates map[mailbox.Place]fate, j *job) {
+func (c *Counts) fated(a *applier, j *job) {
 	for _, change := range j.steps.Remove[Far] {
-		switch fates[mailbox.Place{Mailbox: j.name, ID: change.Pair.Far}] {
+		if a.opts.DeleteRemote == Never && !change.Moved {
+			continue
+		}
+		switch a.fates[mailbox.Place{Mailbox: j.name, ID: change.Pair.Far}] {
 		case goes:
 		case leaves:
 			c.Unlabelled++

@@ -210,9 +210,15 @@ func (r *run) once(ctx context.Context) error {
 	}
 	policy := r.policy(v, jobs)
 	steps := Plan(deltas, policy)
+	if err := r.weigh(ctx, steps); err != nil {
+		return err
+	}
 	if brakes := r.restrain(v, jobs, steps, &policy); brakes != nil {
 		braked = errors.Join(braked, brakes)
 		steps = Plan(deltas, policy)
+		if err := r.weigh(ctx, steps); err != nil {
+			return err
+		}
 	}
 	if braked != nil { // a later pass need not look there again
 		r.braked = braked

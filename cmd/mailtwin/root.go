@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"mailtwin/imap"
 	"mailtwin/imap/oauth"
 )
 
@@ -27,6 +28,7 @@ type environment struct {
 	provider       func(host string) (oauth.Provider, bool)        // nil: those that are known
 	browse         func(ctx context.Context, address string) error // opens a page; nil: the system's browser
 	now            func() time.Time                                // nil: time.Now
+	tune           func(*imap.Options)                             // changes how servers are spoken to; nil: not at all
 	writing        sync.Mutex
 	asking         sync.Mutex // held while a password_command has the terminal
 }

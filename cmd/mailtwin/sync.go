@@ -177,5 +177,8 @@ func (env *environment) imapOptions(a *account, trace *wire.TraceWriter, report 
 	if a.Connections != nil {
 		options.Connections = *a.Connections
 	}
+	if env.tune != nil {
+		env.tune(&options)
+	}
 	return options
 }
