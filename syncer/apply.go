@@ -189,6 +189,9 @@ func (a *applier) settle(ctx context.Context, j *job, agreements []Agreement) er
 		if g.New {
 			update(j.name).End = append(update(j.name).End, g.Pair.Near)
 		}
+		if g.New && a.opts.Direction == Transfer && a.pass > 1 {
+			continue // it was transferred by this very run
+		}
 		a.count(j.name, func(c *Counts) { c.agreed(g) })
 	}
 	return a.commit(ctx, updates)

@@ -22,21 +22,22 @@ type job struct {
 	active  [2]bool       // by Side: it has to be looked into
 	created [2]bool       // by Side: this pass made it
 
-	pairs  int      // what last has of it, less what was reset
-	paired int      // of those, what both sides have
-	hold   [2]holds // by Side
-	reset  bool     // the far side started anew: last knows nothing
-	half   [2]mailbox.Half
-	start  mailbox.Cursor // of the far side's scan
-	aside  [2]int         // by Side: how many new messages wait for another try
-	unread bool           // the near side has new messages that cannot be read
-	way    Direction
-	left   []mailbox.Pair // what only the near side has, if the far side started anew
-	failed [2]bool        // by Side: it could not be read in full
-	dirty  [2]bool        // by Side: something was left undone, so the cursor stays where it is
-	held   [2]bool        // by Side: removals there were held back
-	later  bool           // the mailbox vanished on the far side; what is new on the near side waits for the next pass
-	kept   []mailbox.ID   // what the near side removed and the far side keeps
+	pairs     int      // what last has of it, less what was reset
+	paired    int      // of those, what both sides have
+	hold      [2]holds // by Side
+	reset     bool     // the far side started anew: last knows nothing
+	half      [2]mailbox.Half
+	start     mailbox.Cursor // of the far side's scan
+	aside     [2]int         // by Side: how many new messages wait for another try
+	unread    bool           // the near side has new messages that cannot be read
+	way       Direction
+	holdsLeft bool           // last knows messages that only the near side has
+	left      []mailbox.Pair // what only the near side has, if the far side started anew
+	failed    [2]bool        // by Side: it could not be read in full
+	dirty     [2]bool        // by Side: something was left undone, so the cursor stays where it is
+	held      [2]bool        // by Side: removals there were held back
+	later     bool           // the mailbox vanished on the far side; what is new on the near side waits for the next pass
+	kept      []mailbox.ID   // what the near side removed and the far side keeps
 
 	forgotten  bool // last no longer has it
 	generation string

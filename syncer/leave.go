@@ -37,6 +37,73 @@ func (a *applier) leaveBehind(ctx context.Context, j *job) error {
 	return nil
 }
 
+// reunite finds that what was downloaded is what only the near side has, or would be left with, which its header alone
+// could not tell: the file that was there stays, and the other one goes.
+func (t *transfers) reunite(ctx context.Context, j *job, arrived []mailbox.Pair) error {
+	if t.opts.Direction == Transfer || !j.holdsLeft && len(j.steps.Leave) == 0 {
+		return nil
+	}
+	var doomed []mailbox.Doomed
+	twins := map[mailbox.ID]mailbox.Located{} // by the ID of what was downloaded
+	for _, pair := range arrived {
+		there, err := t.claim(ctx, j, pair)
+		if err != nil {
+			return err
+		}
+		if there != nil {
+			twins[pair.Near] = *there
+			doomed = append(doomed, mailbox.Doomed{ID: pair.Near, Pair: pair})
+		}
+	}
+	if len(doomed) == 0 {
+		return nil
+	}
+	gone, _, err := t.side[Near].Remove(ctx, j.name, doomed)
+	if err != nil {
+		return err
+	}
+	removed := set(gone)
+	var agreements []Agreement
+	for _, d := range doomed {
+		there, pair := twins[d.ID], d.Pair
+		if !removed[d.ID] {
+			continue
+		}
+		pair.Near = there.Near
+		g := Policy{Direction: t.opts.Direction}.agree(pair, pair.Flags, there.Flags, there.Flags)
+		g.Drop, g.New = &there, true
+		agreements = append(agreements, g)
+	}
+	return t.settle(ctx, j, agreements)
+}
+
+// claim returns a message of the same content that the near side has in the mailbox and the far side has not; nil if there
+// is none. None is returned twice.
+func (t *transfers) claim(ctx context.Context, j *job, pair mailbox.Pair) (*mailbox.Located, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	same := func(p mailbox.Pair) bool { return p.Digest == pair.Digest }
+	if i := slices.IndexFunc(j.steps.Leave, func(p mailbox.Pair) bool { return p.Far != "" && same(p) }); i >= 0 {
+		there := &mailbox.Located{Mailbox: j.name, Pair: j.steps.Leave[i]}
+		j.steps.Leave = slices.Delete(j.steps.Leave, i, i+1)
+		return there, nil
+	}
+	for held, err := range t.ledger.ByHint(ctx, pair.Hint) {
+		if err != nil {
+			return nil, err
+		}
+		place := mailbox.Place{Mailbox: j.name, ID: held.Near}
+		if held.Mailbox == j.name && held.Parked == mailbox.Left && same(held.Pair) && !t.claimed[place] {
+			if t.claimed == nil {
+				t.claimed = map[mailbox.Place]bool{}
+			}
+			t.claimed[place] = true
+			return &held, nil
+		}
+	}
+	return nil, nil
+}
+
 // left is the record of a message that only the near side has.
 func left(p mailbox.Pair, now time.Time) mailbox.Pair {
 	if p.Parked != mailbox.Left {

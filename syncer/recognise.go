@@ -396,7 +396,10 @@ func (r *run) heldAlike(ctx context.Context, l likeness) (bool, error) {
 // same mailbox, it can be copied from there.
 func (t *recognition) proven(ctx context.Context, a *Arrival, digest mailbox.Digest) error {
 	a.AccountID = "sha256:" + digest.String()
-	a.Evidence = &Evidence{Content: mailbox.Content{Digest: digest, Size: a.Size}}
+	if a.Evidence == nil {
+		a.Evidence = &Evidence{Content: mailbox.Content{Size: a.Size}}
+	}
+	a.Evidence.Content.Digest = digest
 	for i, near := range t.nears() {
 		if near.Evidence.Same == a.ID {
 			t.nears()[i].Evidence.Content.Digest = digest

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"runtime"
+	"slices"
 	"sync"
 	"time"
 
@@ -51,6 +52,8 @@ type Options struct {
 	Before func(a, b mailbox.Name) int
 	// Choose, if not nil, tells which messages of the far side a Transfer is about. The others are looked at in each run.
 	Choose func(mailbox.Name, Arrival) bool
+	// Listed, if not nil, is told by a dry run of each message that would be transferred to the near side.
+	Listed func(mailbox.Name, Arrival)
 	// Workers is how many mailboxes, or parts of one, are worked on at once; by default as many as the replicas say
 	// they can serve.
 	Workers int
@@ -232,9 +235,21 @@ func (r *run) once(ctx context.Context) error {
 			return err
 		}
 		r.report.plan(a, jobs)
+		r.tellListed(jobs)
 		return nil
 	}
 	return r.apply(ctx, v, jobs)
+}
+
+func (r *run) tellListed(jobs []*job) {
+	if r.opts.Listed == nil {
+		return
+	}
+	for _, j := range jobs {
+		for _, a := range slices.Concat(j.steps.Download, j.steps.Link) {
+			r.opts.Listed(j.name, a)
+		}
+	}
 }
 
 // policy holds removals back on a side as long as the other side could not be read in full, or is not planned for in

@@ -118,6 +118,7 @@ func (s *sift) load(ctx context.Context, ledger Ledger) error {
 				s.byID[side][id] = i
 			}
 		}
+		s.job.holdsLeft = s.job.holdsLeft || pair.Parked == mailbox.Left
 		if pair.Parked == mailbox.Kept {
 			s.job.kept = append(s.job.kept, pair.Far)
 		}

@@ -60,10 +60,11 @@ func (a *applier) announce(jobs []*job) {
 
 type transfers struct {
 	*applier
-	done   map[*job]int // how many downloads a mailbox had before the links; what follows could not be linked
-	mu     sync.Mutex
-	fresh  map[mailbox.Name]map[mailbox.Digest][]mailbox.Pair // what was downloaded where uploads wait
-	landed map[string]*landing                                // what was downloaded that other mailboxes wait for, by its account-wide id
+	done    map[*job]int // how many downloads a mailbox had before the links; what follows could not be linked
+	mu      sync.Mutex
+	fresh   map[mailbox.Name]map[mailbox.Digest][]mailbox.Pair // what was downloaded where uploads wait
+	claimed map[mailbox.Place]bool                             // what only the near side had, and turned out to be what was downloaded
+	landed  map[string]*landing                                // what was downloaded that other mailboxes wait for, by its account-wide id
 }
 
 // A load is one batch of one mailbox.
@@ -198,7 +199,8 @@ func (t *transfers) download(ctx context.Context, j *job, part []Arrival) (err e
 			update.End = append(update.End, id)
 		}
 	}
-	return t.ledger.Commit(ctx, update)
+	arrived := update.Put[:len(update.Put)-len(c.byID)]
+	return errors.Join(t.ledger.Commit(ctx, update), t.reunite(ctx, j, arrived))
 }
 
 func byID(part []Arrival) map[mailbox.ID]Arrival {
