@@ -200,15 +200,30 @@ func (r *run) once(ctx context.Context) error {
 	if err := r.brake(v, jobs); err != nil {
 		return err
 	}
+	if err := r.plan(ctx, v, jobs); err != nil {
+		return err
+	}
+	if r.opts.DryRun {
+		a := &applier{run: r, view: v}
+		if err := a.decide(ctx, jobs); err != nil {
+			return err
+		}
+		r.report.plan(a, jobs)
+		r.tellListed(jobs)
+		return nil
+	}
+	return r.apply(ctx, v, jobs)
+}
+
+// plan finds what is to be done in each mailbox, but for what a brake holds back.
+func (r *run) plan(ctx context.Context, v *view, jobs []*job) error {
 	braked := r.restoreFlags(v, jobs)
-	for _, j := range jobs {
+	deltas := make([]Delta, len(jobs))
+	for i, j := range jobs {
 		if r.opts.Direction == BothWays {
 			j.postpone()
 		}
 		r.setPairsAside(j)
-	}
-	deltas := make([]Delta, len(jobs))
-	for i, j := range jobs {
 		deltas[i] = j.delta
 	}
 	policy := r.policy(v, jobs)
@@ -229,16 +244,7 @@ func (r *run) once(ctx context.Context) error {
 	for i, j := range jobs {
 		j.plan(&steps[i], policy)
 	}
-	if r.opts.DryRun {
-		a := &applier{run: r, view: v}
-		if err := a.decide(ctx, jobs); err != nil {
-			return err
-		}
-		r.report.plan(a, jobs)
-		r.tellListed(jobs)
-		return nil
-	}
-	return r.apply(ctx, v, jobs)
+	return nil
 }
 
 func (r *run) tellListed(jobs []*job) {
