@@ -48,6 +48,7 @@ type Pair struct {
 	Hint         Hint
 	AccountID    string // the far side's own name for the message, see Content; empty if it has none
 	Parked       Parked
+	Since        time.Time // of a pair that is Left: when the far side was first seen without it
 }
 
 // Hints returns the search keys of the pair.
@@ -72,6 +73,9 @@ const (
 	// Kept means that it was removed on the near side; the far side keeps it, because delete_remote says so or because the server has
 	// no way to remove just this message. It is not downloaded again.
 	Kept
+	// Left means that only the near side has it and keeps it, because a copy in one direction takes nothing away: it
+	// vanished on the far side, or never was there.
+	Left
 )
 
 // A Cursor says what a mailbox of one side looked like at one moment. Mark can be compared with the Mark of a later

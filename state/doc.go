@@ -1,7 +1,7 @@
 // Package state keeps the ledger: what both sides of a pair last agreed on, and what is under way. It is one bbolt file
 // for each pair of replicas.
 //
-// Layout of the file, schema 2. Integers are big endian where order matters and varints elsewhere.
+// Layout of the file, schema 3. Integers are big endian where order matters and varints elsewhere.
 //
 //	meta       "schema" -> uint32, "id" -> 16 random bytes, "setting:NAME" -> text the pair was made with
 //	names      mailbox name -> 4 bytes: the number of the mailbox

@@ -19,8 +19,8 @@ import (
 	bolterrors "go.etcd.io/bbolt/errors"
 )
 
-// schema is the version of the file's layout. Schema 2 brought the journal.
-const schema = 2
+// schema is the version of the file's layout. Schema 2 brought the journal, schema 3 pairs that are Left.
+const schema = 3
 
 var (
 	bucketMeta    = []byte("meta")
@@ -160,7 +160,7 @@ func openError(path string, err error) error {
 	return fmt.Errorf("open the state file %s: %w (%w)", path, ErrDamaged, err)
 }
 
-// readMeta looks at what shows that the file is a ledger. One that is only read may be of an older schema, which has
+// readMeta looks at what shows that the file is a ledger. One that is only read may be of the first schema, which has
 // no journal.
 func (db *DB) readMeta(tx *bbolt.Tx) error {
 	version, err := schemaOf(tx)

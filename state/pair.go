@@ -52,6 +52,9 @@ const (
 func encodePair(key []byte, p mailbox.Pair) []byte {
 	e := newRecord()
 	e.uint(uint64(p.Parked))
+	if p.Parked == mailbox.Left {
+		e.time(p.Since)
+	}
 	e.flags(p.Flags)
 	e.int(p.Size)
 	e.time(p.InternalDate)
@@ -76,8 +79,11 @@ func decodePair(key, value []byte) (p mailbox.Pair, err error) {
 		return p, err
 	}
 	d := openRecord(key, value)
-	if p.Parked = mailbox.Parked(d.upTo(uint64(mailbox.Kept))); d.err != nil {
+	if p.Parked = mailbox.Parked(d.upTo(uint64(mailbox.Left))); d.err != nil {
 		return p, d.err
+	}
+	if p.Parked == mailbox.Left {
+		p.Since = d.time()
 	}
 	p.Flags = d.flags()
 	p.Size = d.int()

@@ -17,6 +17,7 @@ func TestPairSurvives(t *testing.T) {
 		"only far digest":        func(p *mailbox.Pair) { p.FarDigest, p.Digest = p.Digest, mailbox.Digest{} },
 		"nothing but far":        func(p *mailbox.Pair) { *p = mailbox.Pair{Far: "7", Parked: mailbox.Pending} },
 		"nothing but near":       func(p *mailbox.Pair) { *p = mailbox.Pair{Near: "a"} },
+		"left":                   func(p *mailbox.Pair) { p.Far, p.Parked, p.Since = "", mailbox.Left, time.Unix(1700000000, 0).UTC() },
 		"far with leading zero":  func(p *mailbox.Pair) { p.Far = "07" },
 		"far above 32 bits":      func(p *mailbox.Pair) { p.Far = "4294967296" },
 		"near with our marks":    func(p *mailbox.Pair) { p.Near = "a" + allMarks },

@@ -115,6 +115,9 @@ func TestF7NoBody(t *testing.T) {
 		c.do("SELECT INBOX")
 		c.s.Fault(Fault{Verb: "FETCH", Body: body})
 		c.want(want+`\nOK Success`, "UID FETCH 1 (UID BODY.PEEK[])")
+		if n := c.s.Counters().Bodies[c.id(1)]; n > 0 {
+			t.Errorf("%s: %d bodies were counted", body, n)
+		}
 	}
 	c := enter(t, Options{})
 	c.do("SELECT INBOX")
@@ -150,6 +153,9 @@ func TestF9Cut(t *testing.T) {
 		c.want(tt.want, tt.command)
 		if (len(c.s.Messages()[0].Flags) > 0) != tt.done {
 			t.Errorf("%s: done is %v", name, !tt.done)
+		}
+		if n := c.s.Counters().Bodies[c.id(1)]; (n > 0) != (name == "behind the last") {
+			t.Errorf("%s: %d bodies were counted", name, n)
 		}
 	}
 }
@@ -404,5 +410,9 @@ func TestCountersOfDeletedAndSecrets(t *testing.T) {
 	got := c.s.Counters()
 	if got.Deleted != 3 || strings.Contains(strings.Join(got.Lines, "\n"), "password") || got.Verbs["LOGIN"] != 1 || got.Lines[0] != "LOGIN" {
 		t.Errorf("%+v", got)
+	}
+	c.s.ResetCounters()
+	if c.s.Counters().Deleted != 0 || c.s.EverDeleted() != 3 {
+		t.Errorf(`\Deleted was counted %d times, ever %d`, c.s.Counters().Deleted, c.s.EverDeleted())
 	}
 }

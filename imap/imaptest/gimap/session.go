@@ -42,6 +42,7 @@ type session struct {
 type chunk struct {
 	text    []byte
 	literal bool
+	body    uint64 // it is the whole of this message
 }
 
 // A plain counts octets before they are compressed.
