@@ -58,7 +58,11 @@ func (c *session) list(cmd *command) string {
 		if !matches(l.patterns, c.encode(e.name)) || l.onlySpecial && (e.f == nil || !e.f.special()) {
 			continue
 		}
-		c.say(`* %s (%s) "/" %s`, cmd.verb, strings.Join(c.attributes(e, l), " "), c.nameWord(e.name))
+		name := c.nameWord(e.name)
+		if l.verb == "XLIST" && e.name == "INBOX" {
+			name = `"Inbox"`
+		}
+		c.say(`* %s (%s) "/" %s`, l.verb, strings.Join(c.attributes(e, l), " "), name)
 		if e.f != nil && l.status != nil && !slices.Contains(c.s.o.NoStatus, e.name) {
 			c.sayStatus(e.f, l.status)
 		}

@@ -2,7 +2,6 @@ package gimap
 
 import (
 	"bytes"
-	"net/mail"
 	"slices"
 	"strings"
 	"time"
@@ -173,7 +172,7 @@ func mend(raw []byte) []byte {
 
 // dateOf is the INTERNALDATE of a message that came without one.
 func (c *session) dateOf(raw []byte) time.Time {
-	if at, err := mail.ParseDate((&message{raw: raw}).header("Date")); err == nil {
+	if at, ok := readDate((&message{raw: raw}).header("Date")); ok {
 		return at
 	}
 	return c.s.o.Now()

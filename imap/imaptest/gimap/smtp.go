@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"net/mail"
 	"strings"
 	"time"
 )
@@ -199,7 +198,7 @@ func (c *submission) accept(raw []byte) string {
 	delay := c.s.o.SMTPDelay
 	c.s.mu.Unlock()
 	file := func() {
-		at, _ := mail.ParseDate((&message{raw: raw}).header("Date")) // without one it is the time of delivery
+		at, _ := readDate((&message{raw: raw}).header("Date")) // without one it is the time of delivery
 		c.s.Web().Deliver(Mail{Raw: raw, Labels: []string{`\Sent`}, Flags: []string{`\Seen`}, Date: at})
 	}
 	if delay > 0 {

@@ -42,14 +42,18 @@ func TestE25Append(t *testing.T) {
 	}
 }
 
-// Without a date it is that of the header; a zone that nobody knows is taken for UTC.
+// Without a date it is that of the header; a zone that nobody knows, or none, is taken for UTC.
 func TestE25AppendDate(t *testing.T) {
 	now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 	for header, want := range map[string]time.Time{
-		"Date: Wed, 15 Nov 2023 10:00:09 +0100": time.Date(2023, 11, 15, 9, 0, 9, 0, time.UTC),
-		"Date: Sat, 13 Jun 1992 11:23:08 JST":   time.Date(1992, 6, 13, 11, 23, 8, 0, time.UTC),
-		"Date: yesterday":                       now,
-		"Subject: none":                         now,
+		"Date: Wed, 15 Nov 2023 10:00:09 +0100":    time.Date(2023, 11, 15, 9, 0, 9, 0, time.UTC),
+		"Date: Sat, 13 Jun 1992 11:23:08 JST":      time.Date(1992, 6, 13, 11, 23, 8, 0, time.UTC),
+		"Date: Thu, 19 Sep 91 12:41:43 EDT":        time.Date(1991, 9, 19, 16, 41, 43, 0, time.UTC),
+		"Date: Thu,  6 Feb 1992 11:51 -0500 (EST)": time.Date(1992, 2, 6, 16, 51, 0, 0, time.UTC),
+		"Date: 26 Dec 1991 20:45 (Thursday)":       time.Date(1991, 12, 26, 20, 45, 0, 0, time.UTC),
+		"Date: ":                                   now,
+		"Date: yesterday":                          now,
+		"Subject: none":                            now,
 	} {
 		c := enter(t, Options{Now: func() time.Time { return now }})
 		c.upload("INBOX", "", []byte(header+"\r\n\r\nx\r\n"))
