@@ -77,7 +77,7 @@ func (c *session) meet(f *Fault, p Point) error {
 		f.Web(c.s.Web())
 	}
 	if f.Cut == p {
-		if f.Bye != "" {
+		if f.Bye != "" && (p == AtCommand || p == AfterDoing || p == BeforeTag) {
 			if _, err := c.w.WriteString(f.Bye + "\r\n"); err != nil {
 				return err
 			}
