@@ -25,6 +25,8 @@ type link struct {
 	open     int  // commands that have no answer yet
 	idle     sync.Cond
 	gone     bool
+	asks     string // the tag of a command whose client waits for leave to send a literal
+	granted  bool   // it got it
 }
 
 func newLink(p *Proxy, client, server net.Conn, o ProxyOptions, cut Cut) *link {
@@ -120,12 +122,18 @@ func (l *link) forward(r *bufio.Reader, line []byte) error {
 	}
 	lose := l.opts.Lose != nil && l.opts.Lose(verb)
 	for {
-		size, _, more := literalAt(line)
+		size, waits, more := literalAt(line)
 		if lose && !more {
 			l.mark(func() { l.lost[tag] = true })
 		}
+		if waits {
+			l.mark(func() { l.asks, l.granted = tag, false })
+		}
 		if _, err := l.toServer.Write(line); err != nil || !more {
 			return err
+		}
+		if waits && !l.allowed(tag) {
+			return nil
 		}
 		if err := l.passLiteral(r, l.toServer, size); err != nil {
 			return err
@@ -152,6 +160,20 @@ func (l *link) begin(verb string) error {
 	}
 	l.mark(func() { l.open++ })
 	return nil
+}
+
+// allowed waits until the server lets a client send a literal, or answers the command in its place.
+func (l *link) allowed(tag string) bool {
+	if l.toServer.Flush() != nil {
+		return false // which the next write finds out
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for l.asks == tag && !l.granted && !l.gone {
+		l.idle.Wait()
+	}
+	l.asks = ""
+	return l.granted
 }
 
 func (l *link) passLiteral(r *bufio.Reader, w *pipe, size int64) error {
@@ -218,10 +240,17 @@ func (l *link) judge(line []byte) ([]byte, error) {
 	if tag != "*" {
 		l.answered = true
 	}
-	if tag != "*" && tag != "+" {
+	switch tag {
+	case "*":
+	case "+":
+		l.granted = true
+	case l.asks:
+		l.asks = ""
 		l.open--
-		l.idle.Broadcast()
+	default:
+		l.open--
 	}
+	l.idle.Broadcast()
 	if l.lost[tag] {
 		l.proxy.count(func(*Stats) {}, true)
 		return nil, errCut
