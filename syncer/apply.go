@@ -134,10 +134,7 @@ func (a *applier) createOn(ctx context.Context, j *job, side Side) error {
 	}
 	if err := a.side[side].Create(ctx, j.name); err != nil {
 		j.failed[side] = true
-		for _, m := range j.steps.Relocate { // what was to come here stays where it is
-			a.soil(m.From.Mailbox, Far)
-			a.soil(m.From.Mailbox, Near)
-		}
+		a.stay(j.steps.Relocate)
 		return a.tolerate(j, fmt.Errorf("create it on the %s side: %w", side, err))
 	}
 	j.created[side] = true

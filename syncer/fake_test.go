@@ -403,6 +403,9 @@ func (m *memory) Move(ctx context.Context, from mailbox.Name, doomed []mailbox.D
 		moved.Gone, moved.Kept, err = m.Remove(ctx, from, doomed)
 		return moved, err
 	}
+	if err := m.refusal("move", mailbox.ID(to)); err != nil {
+		return moved, &mailbox.MailboxError{Mailbox: from, Err: err}
+	}
 	moved.To = map[mailbox.ID]mailbox.ID{}
 	for _, d := range doomed {
 		err := m.effect(func() {
