@@ -45,7 +45,7 @@ type applier struct {
 	view *view
 	jobs map[mailbox.Name]*job
 
-	fates  map[mailbox.Place]fate // of far messages that are to be removed, if one can be in several mailboxes
+	fates  map[mailbox.Place]fate // of far messages that are to be removed, where one can be, or show, in several mailboxes
 	losers []mailbox.Name         // mailboxes in which some are to be removed
 }
 

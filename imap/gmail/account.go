@@ -98,11 +98,11 @@ func parent(name mailbox.Name) string {
 
 // The special uses that matter here.
 const (
-	roleAll       mailbox.Role = "All"
+	roleAll       mailbox.Role = mailbox.RoleAll
 	roleSpam      mailbox.Role = "Junk"
 	roleTrash     mailbox.Role = mailbox.RoleTrash
 	roleDrafts    mailbox.Role = "Drafts"
-	roleStarred   mailbox.Role = "Flagged"
+	roleStarred   mailbox.Role = mailbox.RoleFlagged
 	roleImportant mailbox.Role = "Important"
 )
 
