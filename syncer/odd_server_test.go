@@ -234,6 +234,8 @@ func TestR17OddUploads(t *testing.T) {
 		"good":                   func(*world) *odd { return &odd{} },
 		"rewrites":               func(w *world) *odd { w.far.rewrites = true; return &odd{} },
 		"tells no UID":           func(w *world) *odd { w.far.noUIDs = true; return &odd{} },
+		"lies about sizes":       func(w *world) *odd { w.far.lies = true; return &odd{} },
+		"lies, tells no UID":     func(w *world) *odd { w.far.lies, w.far.noUIDs = true, true; return &odd{} },
 		"rewrites, tells no UID": func(w *world) *odd { w.far.rewrites, w.far.noUIDs = true, true; return &odd{} },
 		"a UID that nothing has": func(*world) *odd {
 			wrong := 900
@@ -261,6 +263,13 @@ func TestR17OddUploads(t *testing.T) {
 		server := makeServer(w)
 		w.near.put(mailbox.Inbox, w.write())
 		w.near.put(mailbox.Inbox, w.write())
+		if !w.far.rewrites { // else nobody could tell what became of it
+			bare := message{raw: "Subject: without a Message-ID\r\n\r\n", date: time.Unix(1000, 0)}
+			w.near.put(mailbox.Inbox, bare)
+			if name != "merges" {
+				w.near.put(mailbox.Inbox, bare)
+			}
+		}
 		want := w.near.raws()
 		for run := range 10 {
 			r, err := w.syncWith(server, Options{})
