@@ -81,28 +81,23 @@ func (r *run) arrived(j *job, a Arrival) bool {
 	return slices.ContainsFunc(j.delta.New[Far], func(far Arrival) bool { return far.digest() == a.digest() })
 }
 
-// sent is what a message without a Message-ID is known by once it was sent.
-type sent struct {
-	header mailbox.Digest
-	date   int64
-}
-
-// byHeader finds, for what was sent without a Message-ID, new far messages that have the same date and header. Their size may
-// be another, for servers lie about it; otherwise they would have been recognised. Where two different messages look the same
-// in that way, neither is found.
+// byHeader finds, for what was sent or copied before, new far messages with the same header, and with the same date if there
+// is no Message-ID in it. Their size may be another, for servers lie about it; otherwise they would have been recognised.
+// Where two different messages have the same header, neither is found.
 func (r *run) byHeader(ctx context.Context, j *job, begun map[mailbox.ID]mailbox.Intent) error {
-	wanted, dates := map[sent][]*Arrival{}, map[int64]bool{}
+	wanted := map[mailbox.Digest][]*Arrival{}
+	hints, dates := map[mailbox.Hint]bool{}, map[int64]bool{}
 	for i := range j.delta.New[Near] {
 		a := &j.delta.New[Near][i]
-		intent, ok := begun[a.ID]
-		if ok && intent.MessageID == "" && a.Evidence.Same == "" && !r.arrived(j, *a) {
-			key := sent{a.Evidence.Content.Header, a.Date}
-			wanted[key], dates[a.Date] = append(wanted[key], a), true
+		if _, ok := begun[a.ID]; !ok || a.Evidence.Same != "" || r.arrived(j, *a) {
+			continue
 		}
+		header := a.Evidence.Content.Header
+		wanted[header], hints[a.Hint], dates[a.Date] = append(wanted[header], a), true, true
 	}
 	asked := map[mailbox.ID]int64{}
 	for _, far := range j.delta.New[Far] {
-		if far.digest().IsZero() && dates[far.Date] {
+		if far.digest().IsZero() && (hints[far.Hint] || dates[far.Date]) {
 			asked[far.ID] = far.Date
 		}
 	}
@@ -110,10 +105,9 @@ func (r *run) byHeader(ctx context.Context, j *job, begun map[mailbox.ID]mailbox
 		return nil
 	}
 	err := r.side[Far].Identify(ctx, j.name, slices.Sorted(maps.Keys(asked)), func(id mailbox.ID, c mailbox.Content) {
-		key := sent{c.Header, asked[id]}
-		list := wanted[key]
-		if c.MessageID == "" && len(list) > 0 && alike(list) {
-			list[0].Evidence.Same, wanted[key] = id, list[1:]
+		list := wanted[c.Header]
+		if len(list) > 0 && alike(list) && (c.MessageID != "" || list[0].Date == asked[id]) {
+			list[0].Evidence.Same, wanted[c.Header] = id, list[1:]
 		}
 	})
 	if err != nil && !errors.Is(err, mailbox.ErrNoMailbox) {

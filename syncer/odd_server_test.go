@@ -290,6 +290,26 @@ func TestR17OddUploads(t *testing.T) {
 	}
 }
 
+// R17: a copy of which a server does not tell where it is, and whose size it tells wrong, is found by its header.
+func TestR17OddCopies(t *testing.T) {
+	w := newWorld()
+	w.far.lies, w.far.noUIDs = true, true
+	w.far.make("Work")
+	named, bare := w.write(), message{raw: "Subject: without a Message-ID\r\n\r\n", date: time.Unix(1000, 0)}
+	w.far.put(mailbox.Inbox, named)
+	w.far.put(mailbox.Inbox, bare)
+	w.mustSync(t)
+	named.date = named.date.Add(time.Hour) // a program that copies a file need not keep it
+	w.near.put("Work", named)
+	w.near.put("Work", bare)
+	bodies := w.far.bodies
+	w.mustSync(t)
+	if far := w.far.boxes["Work"].messages; len(far) != 2 || w.far.appends > 0 || w.far.bodies > bodies {
+		t.Errorf("%d messages, %d uploads, %d downloads", len(far), w.far.appends, w.far.bodies-bodies)
+	}
+	w.wantAgreement(t)
+}
+
 // R18: what the server refuses, of messages or flags, is named, and costs nothing else.
 func TestR18TheOther99(t *testing.T) {
 	no := errors.New("BAD [TOOBIG] too big")
