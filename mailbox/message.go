@@ -104,8 +104,9 @@ type Role string
 const (
 	// RoleTrash marks the mailbox that removed mail goes to.
 	RoleTrash Role = "Trash"
-	// RoleAll and RoleFlagged mark mailboxes that show messages which lie in others.
-	RoleAll     Role = "All"
+	// RoleAll marks a mailbox that shows all messages, which lie in others.
+	RoleAll Role = "All"
+	// RoleFlagged marks a mailbox that shows those that are flagged.
 	RoleFlagged Role = "Flagged"
 )
 

@@ -10,6 +10,7 @@ import (
 	"context"
 	"fmt"
 	"iter"
+	"slices"
 	"sync"
 
 	"mailtwin/imap"
@@ -79,8 +80,7 @@ func (a *Account) Unasked(name mailbox.Name) bool {
 	if !ok {
 		return false
 	}
-	switch l.Role {
-	case roleSpam, roleTrash, roleImportant, roleStarred:
+	if slices.Contains([]mailbox.Role{roleSpam, roleTrash, roleImportant, roleStarred}, l.Role) {
 		return true
 	}
 	all := a.folders[a.all]
