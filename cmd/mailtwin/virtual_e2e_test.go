@@ -81,7 +81,7 @@ func (c *changes) changeShown(e editor, m imaptest.Copy) {
 	comesBack := e.name == "near" && m.Mailbox == imaptest.AllMail
 	switch kind := c.rng.IntN(12); {
 	case kind < 5:
-		c.must(c.flag(e, m, someFlags[c.rng.IntN(len(someFlags))]))
+		c.must(c.flag(e, m, c.flags[c.rng.IntN(len(c.flags))]))
 	case kind < 7 && to != m.Mailbox:
 		c.must(e.move(m, to))
 	case kind < 8 && to != m.Mailbox:
