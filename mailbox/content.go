@@ -28,6 +28,7 @@ type Content struct {
 	Size      int64  // octets
 	Tag       int64  // octets that mbsync or offlineimap may have put into the header; 0 if there are none
 	Untagged  Digest // of the header without them; zero if there are none
+	Stored    int64  // octets that it takes where it was read, in whatever form; 0 if that is unknown
 	Ended     bool   // the last line has an end, which offlineimap gives to some messages
 	MessageID string // as it stands in the header, with its angle brackets; empty if there is none
 	AccountID string // the server's own name for the message, the same in all mailboxes; empty if it has none
