@@ -3,7 +3,6 @@ package maildir
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"io/fs"
 
@@ -17,7 +16,8 @@ var (
 
 // Mend puts a message as it comes from body, in canonical form, in the place of what the file of a message has. The file
 // keeps its name; what it had is in the attic first, if there is one. m tells the InternalDate. It is durable on return.
-// At whatever moment the run dies, the file has all of the one or all of the other.
+// At whatever moment the run dies, the file has all of the one or all of the other. A *mailbox.MessageError concerns this
+// message alone.
 func (t *Tree) Mend(ctx context.Context, name mailbox.Name, id mailbox.ID, m mailbox.Message, body io.Reader) (content mailbox.Content, err error) {
 	b, err := t.open(name)
 	if err != nil {
@@ -32,7 +32,7 @@ func (t *Tree) Mend(ctx context.Context, name mailbox.Name, id mailbox.ID, m mai
 	_, err = io.Copy(io.MultiWriter(l, sum), body)
 	err = errors.Join(err, l.finish())
 	if err == nil && l.ambiguous() != isVerbatim(string(id)) {
-		err = errOtherForm
+		err = &mailbox.MessageError{Mailbox: name, ID: id, Err: errOtherForm}
 	}
 	if err == nil && !m.InternalDate.IsZero() {
 		err = b.tmp.date(l.name, m.InternalDate)
@@ -75,7 +75,7 @@ func (b *box) supplant(ctx context.Context, id mailbox.ID, tmp string) error {
 		return nil
 	})
 	if err == nil && !placed {
-		err = fmt.Errorf("message %s: %w", id, errNoFile)
+		err = &mailbox.MessageError{Mailbox: b.name, ID: id, Err: errNoFile}
 	}
 	return errors.Join(err, touched.sync(b.cur, b.new))
 }
