@@ -176,8 +176,11 @@ func tag(header []byte) (start, end int) {
 // empty if there is none. It looks at nothing else, for parsers of mail headers are where mail programs fall over.
 //
 // Source: RFC 5322, section 3.6.4.
-func MessageID(header []byte) string {
-	const field = "message-id"
+func MessageID(header []byte) string { return Field(header, "Message-ID") }
+
+// Field finds the first field of a name in a header in canonical form and returns its value, unfolded, with single spaces;
+// empty if there is none.
+func Field(header []byte, field string) string {
 	for len(header) > 0 {
 		line, rest, _ := bytes.Cut(header, []byte("\n"))
 		name, value, found := bytes.Cut(line, []byte(":"))

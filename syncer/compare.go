@@ -25,7 +25,7 @@ const (
 )
 
 var kindNames = [...]string{
-	"missing", "unknown", "flags", "size", "bytes", "unreadable", "mailbox missing", "mailbox unknown", "renumbered",
+	"missing", "unknown", "flags", "size", "bytes", "unreadable", "mailbox_missing", "mailbox_unknown", "renumbered",
 }
 
 func (k Kind) String() string { return kindNames[k] }
@@ -82,8 +82,22 @@ type Verified struct {
 	Pending     int    // that wait to be brought to the near side
 	Kept        int    // that only the far side has, for they were removed on the near side and it keeps them
 	Left        int    // that only the near side has, for it keeps what vanished on the far side
+	Rewritten   int    // that the far side stored in a form of its own, as some servers do with uploads
 	Read        [2]int // by Side, whose bytes were compared
 	Differences []Difference
+}
+
+// Add counts the messages of another mailbox, too.
+func (v *Verified) Add(o *Verified) {
+	for side := range v.Messages {
+		v.Messages[side] += o.Messages[side]
+		v.Read[side] += o.Read[side]
+	}
+	v.Pairs += o.Pairs
+	v.Pending += o.Pending
+	v.Kept += o.Kept
+	v.Left += o.Left
+	v.Rewritten += o.Rewritten
 }
 
 // compare finds out in what two listings of a mailbox differ from what last has. It takes the messages of last out of the

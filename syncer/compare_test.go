@@ -135,7 +135,7 @@ func TestCompareCounts(t *testing.T) {
 	sides := [2]*listing{parseListing(Far, "1 2 3 4 9", ""), parseListing(Near, "a b e x", "")}
 	v, _, err := compare("A", parsePairs("1=a 2=b 3=? 4=- =e"), sides)
 	v.Differences = nil
-	if got := fmt.Sprintf("%+v", v); got != "{Mailbox:A Messages:[5 4] Pairs:2 Pending:1 Kept:1 Left:1 Read:[0 0] Differences:[]}" || err != nil {
+	if got := fmt.Sprintf("%+v", v); got != "{Mailbox:A Messages:[5 4] Pairs:2 Pending:1 Kept:1 Left:1 Rewritten:0 Read:[0 0] Differences:[]}" || err != nil {
 		t.Errorf("%s, %v", got, err)
 	}
 }

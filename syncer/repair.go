@@ -63,7 +63,7 @@ func (r *repair) mailbox(ctx context.Context, m *Verified) error {
 			flags = append(flags, d)
 		case d.Kind == Unknown && d.Side == Far && !d.Waits:
 			d.Waits, anew = true, true
-		case d.Kind == Missing && d.Side == Near, d.Kind == WrongSize && !(d.Side == Far && d.read), d.Kind == WrongBytes && d.Side == Near:
+		case d.Side == Near && (d.Kind == Missing || d.Kind == WrongSize || d.Kind == WrongBytes):
 			if lost {
 				d.Err = errNotMended
 				continue
@@ -232,13 +232,8 @@ func (r *repair) fetch(ctx context.Context, name mailbox.Name, generation string
 	p := &patch{repair: r, name: name, generation: generation, batch: batch, byFar: map[mailbox.ID]*Difference{}}
 	var ids []mailbox.ID
 	for _, d := range list {
-		have := p.byFar[d.Pair.Far]
-		if have == nil {
-			ids = append(ids, d.Pair.Far)
-		}
-		if have == nil || d.Side == Far { // both sides may be wrong
-			p.byFar[d.Pair.Far] = d
-		}
+		ids = append(ids, d.Pair.Far)
+		p.byFar[d.Pair.Far] = d
 		d.Err = errNotDelivered
 	}
 	err = r.side[Far].Fetch(ctx, name, ids, func(id mailbox.ID, body io.Reader) error { return p.body(ctx, id, body) }, p.problem)
@@ -258,7 +253,6 @@ func (r *repair) fetch(ctx context.Context, name mailbox.Name, generation string
 		return err
 	}
 	for _, d := range list {
-		d.Err = p.byFar[d.Pair.Far].Err
 		d.Mended = d.Err == nil
 	}
 	return nil
@@ -315,10 +309,10 @@ func (p *patch) mend(ctx context.Context, d *Difference, m mailbox.Message, body
 
 // settle puts a pair on record with what its near message has now.
 func (p *patch) settle(d *Difference, content mailbox.Content) {
-	if d.Kind == WrongSize && d.Side == Far {
-		d.Pair.Size = d.Size
+	if d.Pair.Digest != content.Digest {
+		d.Pair.Size, d.Pair.Hint = content.Size, content.Hint()
 	}
-	d.Pair.Digest, d.Pair.FarDigest, d.Pair.Stored, d.Pair.Hint = content.Digest, mailbox.Digest{}, content.Stored, content.Hint()
+	d.Pair.Digest, d.Pair.FarDigest, d.Pair.Stored = content.Digest, content.Digest, content.Stored
 	p.put = append(p.put, d.Pair)
 }
 

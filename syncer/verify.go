@@ -291,6 +291,10 @@ func (v *verifier) examine(ctx context.Context, name mailbox.Name) error {
 		return err
 	}
 	found.Differences = e.explained(found.Differences)
+	rewritten, err := e.rewritten(ctx, &found)
+	if err != nil {
+		return err
+	}
 	if found.Differences, err = e.confirmed(ctx, found.Differences); err != nil {
 		return err
 	}
@@ -298,7 +302,7 @@ func (v *verifier) examine(ctx context.Context, name mailbox.Name) error {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	v.found.Mailboxes = append(v.found.Mailboxes, &found)
-	v.reads = append(v.reads, &reading{Verified: &found, doubtful: doubtful, looked: [2]bool{e.sides[Far] != nil, e.sides[Near] != nil}})
+	v.reads = append(v.reads, &reading{Verified: &found, doubtful: doubtful, rewritten: rewritten, looked: [2]bool{e.sides[Far] != nil, e.sides[Near] != nil}})
 	return nil
 }
 
@@ -352,6 +356,10 @@ func (e *examination) absent(ctx context.Context, side Side) error {
 
 // lacks tells that a side lacks the mailbox, or a part of it, unless last has nothing there.
 func (e *examination) lacks(ctx context.Context, side Side, why error) error {
+	var box *mailbox.MailboxError
+	if errors.As(why, &box) {
+		why = box.Err
+	}
 	all, here := 0, 0
 	for pair, err := range e.pairs(ctx) {
 		if err != nil {
@@ -442,6 +450,33 @@ func (e *examination) explained(found []Difference) []Difference {
 		kept = append(kept, d)
 	}
 	return kept
+}
+
+// rewritten takes out the far messages that have another size because the far side stored what was uploaded in a form of
+// its own: they bear the Message-ID that they should, and their bytes were never read.
+func (e *examination) rewritten(ctx context.Context, found *Verified) (map[mailbox.ID]bool, error) {
+	suspects := map[mailbox.ID]mailbox.Pair{}
+	for _, d := range found.Differences {
+		if d.Kind == WrongSize && d.Side == Far && d.Pair.FarDigest.IsZero() {
+			suspects[d.Pair.Far] = d.Pair
+		}
+	}
+	if len(suspects) == 0 {
+		return nil, nil
+	}
+	are := map[mailbox.ID]bool{}
+	err := e.side[Far].Identify(ctx, e.name, slices.Sorted(maps.Keys(suspects)), func(id mailbox.ID, c mailbox.Content) {
+		are[id] = c.MessageID != "" && c.Hint() == suspects[id].Hint
+	})
+	found.Differences = slices.DeleteFunc(found.Differences, func(d Difference) bool {
+		return d.Kind == WrongSize && d.Side == Far && are[d.Pair.Far]
+	})
+	for _, is := range are {
+		if is {
+			found.Rewritten++
+		}
+	}
+	return are, err
 }
 
 // confirmed leaves of what is missing only what certainly is: one look, and one listing, may leave out what is there.

@@ -196,24 +196,32 @@ var damages = []struct {
 		delete(m.ledger.pairs["Work"], "3")
 	}, want: "Work unknown far 3", mended: "Work unknown far 3 waits"},
 	{name: "other bytes on the server", percent: 100, do: func(m *mirror) { m.change("far", "Work", "3", flip) }, want: "Work bytes far 3", mended: "as it is"},
-	{name: "another size on the server", do: func(m *mirror) { m.change("far", "Work", "3", cut) }, want: "Work size far 3"},
+	{name: "another size on the server", do: func(m *mirror) { m.change("far", "Work", "3", cut) }, want: "Work size far 3", mended: "as it is"},
+	{name: "stored in another form by the server", percent: 100, do: func(m *mirror) {
+		m.change("far", "Work", "3", func(msg *message) { msg.raw = "X-Stamp: 1\r\n" + msg.raw })
+		m.edit("Work", "3", func(p *mailbox.Pair) { p.FarDigest = mailbox.Digest{} })
+	}},
+	{name: "another message in place of an upload", do: func(m *mirror) {
+		m.change("far", "Work", "3", func(msg *message) { msg.raw = "Message-ID: <other@x>\r\n\r\n" })
+		m.edit("Work", "3", func(p *mailbox.Pair) { p.FarDigest = mailbox.Digest{} })
+	}, want: "Work size far 3", mended: "as it is"},
 	{name: "renumbered", do: func(m *mirror) { m.far.boxes["Work"].gen++ }, want: "Work renumbered far 5", mended: "as it is"},
 	{name: "no file can be read", do: func(m *mirror) { m.bad[m.id("Work", "3")] = errors.New("not a regular file") }, want: "Work unreadable near 3", mended: "as it is"},
-	{name: "a mailbox is missing here", do: func(m *mirror) { delete(m.near.boxes, "Work") }, want: "Work mailbox missing near 5"},
-	{name: "a mailbox is missing there", do: func(m *mirror) { delete(m.far.boxes, "Work") }, want: "Work mailbox missing far 5", mended: "as it is"},
+	{name: "a mailbox is missing here", do: func(m *mirror) { delete(m.near.boxes, "Work") }, want: "Work mailbox_missing near 5"},
+	{name: "a mailbox is missing there", do: func(m *mirror) { delete(m.far.boxes, "Work") }, want: "Work mailbox_missing far 5", mended: "as it is"},
 	{name: "a mailbox is missing on both", do: func(m *mirror) {
 		delete(m.far.boxes, "Work")
 		delete(m.near.boxes, "Work")
-	}, want: "Work mailbox missing far 5; Work mailbox missing near 5", mended: "as it is"},
+	}, want: "Work mailbox_missing far 5; Work mailbox_missing near 5", mended: "as it is"},
 	{name: "a new mailbox there", do: func(m *mirror) {
 		m.far.make("New")
 		m.far.put("New", m.write())
-	}, want: "New mailbox unknown far 1 waits", mended: "as it is"},
-	{name: "a new mailbox here", do: func(m *mirror) { m.near.make("New") }, want: "New mailbox unknown near 0 waits", mended: "as it is"},
+	}, want: "New mailbox_unknown far 1 waits", mended: "as it is"},
+	{name: "a new mailbox here", do: func(m *mirror) { m.near.make("New") }, want: "New mailbox_unknown near 0 waits", mended: "as it is"},
 	{name: "a new mailbox with mail here", do: func(m *mirror) {
 		m.near.make("New")
 		m.near.put("New", m.write())
-	}, want: "New mailbox unknown near 1", mended: "as it is"},
+	}, want: "New mailbox_unknown near 1", mended: "as it is"},
 	{name: "kept here on purpose", do: func(m *mirror) {
 		m.change("far", "Work", "3", nil)
 		m.edit("Work", "3", func(p *mailbox.Pair) { p.Parked = mailbox.Left })
@@ -426,7 +434,7 @@ func TestVerifyPercent(t *testing.T) {
 func TestVerifyAllowance(t *testing.T) {
 	m := newMirror(t)
 	v := m.verify(t, VerifyOptions{Percent: 100, Allowance: func() (int64, int64) { return 100, 0 }})
-	if got := m.words(v); !strings.Contains(got, "quota is used up: 10 messages were not read from the far side again") || !errors.Is(v.Problems[0], mailbox.ErrQuota) {
+	if got := m.words(v); !strings.Contains(got, "quota is used up for today: 10 messages were not read from the far side again") || !errors.Is(v.Problems[0], mailbox.ErrQuota) {
 		t.Error(got)
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"hash/fnv"
 	"io"
+	"maps"
 	"math/rand/v2"
 
 	"golang.org/x/sync/errgroup"
@@ -22,6 +23,8 @@ type reading struct {
 	*Verified
 	doubtful []mailbox.Pair // of the near side, unless all of it is read
 	looked   [2]bool        // by Side: it was listed
+	// rewritten are far messages that need not be compared, for they are known to have other bytes.
+	rewritten map[mailbox.ID]bool
 }
 
 // readAll compares bytes: of what is doubtful or, if Deep, all of the near side, and of the choice on the far side.
@@ -46,7 +49,7 @@ func (v *verifier) readAll(ctx context.Context) error {
 		return err
 	}
 	if v.over > 0 {
-		v.problem(fmt.Errorf("%w: %d messages were not read from the far side again", mailbox.ErrQuota, v.over))
+		v.problem(fmt.Errorf("%w for today: %d messages were not read from the far side again", mailbox.ErrQuota, v.over))
 	}
 	return failed
 }
@@ -79,7 +82,10 @@ func (v *verifier) announce(ctx context.Context) error {
 
 // loads cuts what is to be read of a mailbox into parts, until load returns false.
 func (v *verifier) loads(ctx context.Context, r *reading, load func(*reading, Side, []mailbox.Pair) bool) error {
-	absent := map[mailbox.ID]bool{} // on either side; no ID of one is an ID of the other that matters here
+	absent := maps.Clone(r.rewritten) // or missing on either side: what is not to be read
+	if absent == nil {
+		absent = map[mailbox.ID]bool{}
+	}
 	for _, d := range r.Differences {
 		if d.Kind == Missing {
 			absent[d.ID()] = true
@@ -179,11 +185,12 @@ func (v *verifier) read(ctx context.Context, r *reading, side Side, part []mailb
 		}
 		defer done()
 	}
+	buffer := make([]byte, 32<<10) // one for all: there are many small messages
 	contents, failed := map[mailbox.ID]mailbox.Content{}, map[mailbox.ID]error{}
 	err := v.side[side].Fetch(ctx, r.Mailbox, sideIDs(side, part), func(id mailbox.ID, body io.Reader) error {
 		sum := mailbox.NewSummer()
 		delete(failed, id)
-		if _, err := io.Copy(sum, &counter{r: body, progress: v.opts.Events}); err != nil {
+		if _, err := io.CopyBuffer(sum, &counter{r: body, progress: v.opts.Events}, buffer); err != nil {
 			failed[id] = err // of a file; a line that broke is mended, and the body comes once more
 			return nil
 		}

@@ -70,6 +70,7 @@ func hintFor(account string, err error) string {
 	var brake *syncer.BrakeError
 	var changed *changedError
 	var foreign *foreignError
+	var never *neverSynced
 	switch {
 	case errors.As(err, new(stopped)):
 		return "what was done so far is kept; run again to go on"
@@ -79,6 +80,8 @@ func hintFor(account string, err error) string {
 		return changed.hint()
 	case errors.As(err, &foreign):
 		return foreign.hint()
+	case errors.As(err, &never):
+		return never.hint()
 	case errors.As(err, &brake):
 		return brakeHint(show(account), brake)
 	case errors.Is(err, mailbox.ErrHalf):
