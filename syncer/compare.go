@@ -13,7 +13,7 @@ type Kind uint8
 
 // The kinds. Each is about the Side of a Difference.
 const (
-	Missing        Kind = iota // a message that the ledger knows is not there
+	Absent         Kind = iota // a message that the ledger knows is not there
 	Unknown                    // a message is there that the ledger does not know
 	WrongFlags                 // a message has other flags than last, and than it has on the other side
 	WrongSize                  // a message has another size than it should have
@@ -37,7 +37,7 @@ type Difference struct {
 	Mailbox mailbox.Name
 	// Pair is what last knows of the message. Of an Unknown or Unreadable one it has the ID alone.
 	Pair  mailbox.Pair
-	Flags [2]mailbox.Flags // by Side, as they are now; of WrongFlags, and of Missing on the side that has it
+	Flags [2]mailbox.Flags // by Side, as they are now; of WrongFlags, and of an Absent one on the side that has it
 	// Size is how many octets the message has on its side, of WrongSize, and Want how many it should have.
 	Size, Want int64
 	Messages   int   // that are concerned, of a mailbox
@@ -173,7 +173,7 @@ func (c *comparison) pair(p mailbox.Pair) {
 	}
 	for side := range c.sides {
 		if absent[side] {
-			d.Kind, d.Side = Missing, Side(side)
+			d.Kind, d.Side = Absent, Side(side)
 			c.Differences = append(c.Differences, d)
 		}
 	}

@@ -70,7 +70,7 @@ func told(list []Difference) string {
 	for _, d := range list {
 		word := fmt.Sprintf("%s %s", d.Kind, d.Side)
 		switch d.Kind {
-		case Missing, WrongSize, WrongBytes:
+		case Absent, WrongSize, WrongBytes:
 			word += fmt.Sprintf(" %s=%s", d.Pair.Far, d.Pair.Near)
 		case WrongFlags:
 			word += fmt.Sprintf(" %s=%s,%s not %s", d.Pair.Far, d.Pair.Near, d.Flags[d.Side].Letters(), d.Pair.Flags.Letters())

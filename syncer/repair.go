@@ -51,7 +51,7 @@ func (r *repair) mailbox(ctx context.Context, m *Verified) error {
 	}
 	gone := map[mailbox.ID]bool{} // on the far side
 	for _, d := range m.Differences {
-		gone[d.Pair.Far] = gone[d.Pair.Far] || d.Kind == Missing && d.Side == Far
+		gone[d.Pair.Far] = gone[d.Pair.Far] || d.Kind == Absent && d.Side == Far
 	}
 	var flags, fetch []*Difference
 	anew := false
@@ -63,7 +63,7 @@ func (r *repair) mailbox(ctx context.Context, m *Verified) error {
 			flags = append(flags, d)
 		case d.Kind == Unknown && d.Side == Far && !d.Waits:
 			d.Waits, anew = true, true
-		case d.Side == Near && (d.Kind == Missing || d.Kind == WrongSize || d.Kind == WrongBytes):
+		case d.Side == Near && (d.Kind == Absent || d.Kind == WrongSize || d.Kind == WrongBytes):
 			if lost {
 				d.Err = errNotMended
 				continue
@@ -278,7 +278,7 @@ func (p *patch) body(ctx context.Context, id mailbox.ID, body io.Reader) error {
 	m := mailbox.Message{ID: id, Flags: d.Flags[Far], Size: d.Pair.Size, InternalDate: d.Pair.InternalDate, Generation: p.generation}
 	counted := &counter{r: body, progress: p.opts.Events}
 	var err error
-	if d.Kind == Missing {
+	if d.Kind == Absent {
 		err = p.batch.Add(ctx, m, counted)
 	} else {
 		err = p.mend(ctx, d, m, counted)

@@ -438,7 +438,7 @@ func (e *examination) explained(found []Difference) []Difference {
 	}
 	kept := found[:0]
 	for _, d := range found {
-		if d.Kind == Missing && bad[d.ID()] {
+		if d.Kind == Absent && bad[d.ID()] {
 			continue
 		}
 		if d.Kind == Unknown && d.Side == Far {
@@ -485,7 +485,7 @@ func (e *examination) confirmed(ctx context.Context, found []Difference) ([]Diff
 	for side := range e.side {
 		var ids []mailbox.ID
 		for _, d := range found {
-			if d.Kind == Missing && d.Side == Side(side) {
+			if d.Kind == Absent && d.Side == Side(side) {
 				ids = append(ids, d.ID())
 			}
 		}
@@ -501,7 +501,7 @@ func (e *examination) confirmed(ctx context.Context, found []Difference) ([]Diff
 			e.problem(unseen(e.name, doubt))
 		}
 	}
-	return slices.DeleteFunc(found, func(d Difference) bool { return d.Kind == Missing && !gone[d.Side][d.ID()] }), nil
+	return slices.DeleteFunc(found, func(d Difference) bool { return d.Kind == Absent && !gone[d.Side][d.ID()] }), nil
 }
 
 // unseen is the problem with messages that were there and not there.

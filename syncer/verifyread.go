@@ -87,7 +87,7 @@ func (v *verifier) loads(ctx context.Context, r *reading, load func(*reading, Si
 		absent = map[mailbox.ID]bool{}
 	}
 	for _, d := range r.Differences {
-		if d.Kind == Missing {
+		if d.Kind == Absent {
 			absent[d.ID()] = true
 		}
 	}
@@ -281,7 +281,7 @@ func (v *verifier) note(ctx context.Context, r *reading, side Side, read int, fo
 		gone := set(missing)
 		for _, p := range lost {
 			if gone[idOn(side, p)] {
-				found = append(found, Difference{Kind: Missing, Side: side, Mailbox: r.Mailbox, Pair: p, Flags: [2]mailbox.Flags{p.Flags, p.Flags}})
+				found = append(found, Difference{Kind: Absent, Side: side, Mailbox: r.Mailbox, Pair: p, Flags: [2]mailbox.Flags{p.Flags, p.Flags}})
 			}
 		}
 		if doubt := len(lost) - len(missing); doubt > 0 {

@@ -154,7 +154,7 @@ func (env *environment) verifyAccount(ctx context.Context, o verifyOptions, a *a
 	}
 	err := stoppedBy(ctx, v.run(ctx))
 	if errors.Is(err, fs.ErrNotExist) && v.ledger == nil {
-		err = &neverSynced{a.name}
+		err = &neverSynced{}
 	}
 	if err == nil {
 		err = v.verdict()
@@ -164,11 +164,11 @@ func (env *environment) verifyAccount(ctx context.Context, o verifyOptions, a *a
 }
 
 // A neverSynced account has no state, so that nothing is known of it.
-type neverSynced struct{ account string }
+type neverSynced struct{}
 
 func (e *neverSynced) Error() string { return "it was never synced, so there is nothing to compare" }
 
-func (e *neverSynced) hint() string { return "mailtwin sync " + show(e.account) }
+func (e *neverSynced) hint(account string) string { return "mailtwin sync " + account }
 
 // verdict is what the run comes to, if it went to its end.
 func (v *verifyRun) verdict() error {

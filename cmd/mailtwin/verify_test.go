@@ -31,11 +31,11 @@ func TestVerifyUsage(t *testing.T) {
 
 // There are words for each difference that can be, and each says what to do.
 func TestVerifyWords(t *testing.T) {
-	for kind := syncer.Missing; kind <= syncer.Renumbered; kind++ {
+	for kind := syncer.Absent; kind <= syncer.Renumbered; kind++ {
 		for _, side := range []syncer.Side{syncer.Far, syncer.Near} {
 			for _, waits := range []bool{false, true} {
 				d := syncer.Difference{Kind: kind, Side: side, Waits: waits, Err: mailbox.ErrHalf, Pair: mailbox.Pair{Near: "{sync}"}}
-				words := wordingOf("work", &d)
+				words := wordingOf("work", kind%2 == 0, &d)
 				// A Maildir has no UIDVALIDITY, and a mailbox that the server alone has always waits.
 				never := kind == syncer.Renumbered && side == syncer.Near || kind == syncer.MailboxUnknown && side == syncer.Far && !waits
 				if (words.text == "" || words.hint == "") != never {

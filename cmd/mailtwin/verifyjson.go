@@ -10,7 +10,7 @@ import (
 
 // fields are what programs are told of a difference.
 func (v *verifyRun) fields(d *syncer.Difference, about heading) map[string]any {
-	words := wordingOf(v.account.name, d)
+	words := wordingOf(v.account.name, v.backup, d)
 	fields := map[string]any{
 		"kind": d.Kind.String(), "side": [2]string{"server", "maildir"}[d.Side], "mailbox": string(d.Mailbox),
 		"text": words.text, "hint": words.hint, "counts": v.counts(d),
@@ -30,7 +30,7 @@ func (v *verifyRun) fields(d *syncer.Difference, about heading) map[string]any {
 		fields["bytes"], fields["wanted_bytes"] = d.Size, d.Want
 	case syncer.MailboxMissing, syncer.MailboxUnknown, syncer.Renumbered:
 		fields["messages"] = d.Messages
-	case syncer.Missing, syncer.Unknown, syncer.WrongBytes, syncer.Unreadable:
+	case syncer.Absent, syncer.Unknown, syncer.WrongBytes, syncer.Unreadable:
 	}
 	if v.opts.repair {
 		fields["repair"] = repairWord(d)

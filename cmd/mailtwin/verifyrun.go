@@ -18,7 +18,8 @@ import (
 type verifyRun struct {
 	*accountRun
 	opts   verifyOptions
-	writer int // the process that is syncing the account, 0 if none is
+	backup bool // the account was last backed up, not synced
+	writer int  // the process that is syncing the account, 0 if none is
 	found  *syncer.Verification
 	near   *maildir.Tree // while it is open
 	shown  verifyCounts
@@ -43,7 +44,7 @@ func (v *verifyRun) run(ctx context.Context) (err error) {
 		v.known += t.Pairs
 	}
 	if len(twins) == 0 {
-		return &neverSynced{v.account.name}
+		return &neverSynced{}
 	}
 	if v.near, err = v.openSame(ctx, false); err != nil {
 		return err
@@ -53,6 +54,7 @@ func (v *verifyRun) run(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
+	v.backup = settings[settingMode] == modeBackup
 	bytes := v.openBytes(settings)
 	bytes.put = func(map[string]string) error { return nil } // added up in the end, for a sync may write meanwhile
 	if err := bytes.spent(); err != nil {

@@ -47,7 +47,7 @@ func (v *verifyRun) tellDifferences(ctx context.Context) error {
 			case v.teller.loud():
 				v.tell(d, about[d.Pair.Near])
 			}
-			if hint := wordingOf(v.account.name, d).hint; v.counts(d) && !said[hint] {
+			if hint := v.wording(d).hint; v.counts(d) && !said[hint] {
 				said[hint] = true
 				hints = append(hints, showLong(hint))
 			}
@@ -79,7 +79,7 @@ func (c *verifyCounts) add(v *verifyRun, d *syncer.Difference) {
 
 // tell tells a person of one difference.
 func (v *verifyRun) tell(d *syncer.Difference, about heading) {
-	text := showLong(wordingOf(v.account.name, d).text)
+	text := showLong(v.wording(d).text)
 	if v.opts.repair {
 		text += "; " + showLong(mending(d))
 	}
@@ -87,6 +87,11 @@ func (v *verifyRun) tell(d *syncer.Difference, about heading) {
 	if about != (heading{}) {
 		v.line("  %s", about)
 	}
+}
+
+// wording is what there is to say of a difference.
+func (v *verifyRun) wording(d *syncer.Difference) wording {
+	return wordingOf(show(v.account.name), v.backup, d)
 }
 
 // line prints a line of results.
@@ -119,7 +124,7 @@ func (h heading) String() string {
 func (v *verifyRun) headings(ctx context.Context, m *syncer.Verified) (map[mailbox.ID]heading, error) {
 	var ids []mailbox.ID
 	for _, d := range m.Differences {
-		gone := d.Side == syncer.Near && (d.Kind == syncer.Missing || d.Kind == syncer.Unreadable) && !d.Mended
+		gone := d.Side == syncer.Near && (d.Kind == syncer.Absent || d.Kind == syncer.Unreadable) && !d.Mended
 		if d.Pair.Near != "" && !gone {
 			ids = append(ids, d.Pair.Near)
 		}

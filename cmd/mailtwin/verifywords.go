@@ -27,12 +27,12 @@ const (
 )
 
 var wordings = map[saying]wording{
-	{syncer.Missing, syncer.Far, false}: {
+	{syncer.Absent, syncer.Far, false}: {
 		"the message is missing on the server; here it is {file}",
 		"what is missing on the server is taken for removed there: the next {sync} " + atticNote +
 			". To have it on the server again, copy the message in your mail program; the copy is uploaded",
 	},
-	{syncer.Missing, syncer.Near, false}: {
+	{syncer.Absent, syncer.Near, false}: {
 		"the file is missing in the Maildir: {file}",
 		"what is missing in the Maildir is fetched again by {repair}" + onPurpose,
 	},
@@ -93,14 +93,35 @@ var wordings = map[saying]wording{
 	},
 }
 
+// backupHints take the place of those of a sync, where the account is backed up.
+var backupHints = map[saying]string{
+	{syncer.Absent, syncer.Far, false}:          "what vanished on the server stays here; the next {sync} takes note of it",
+	{syncer.Absent, syncer.Near, false}:         "what is missing here is fetched again by {repair}, and by the next {sync}",
+	{syncer.Unknown, syncer.Near, false}:        "a file that the server does not have stays here; the next {sync} takes note of it",
+	{syncer.WrongFlags, syncer.Far, false}:      "the next {sync} sets the flags of the server here; so does {repair}",
+	{syncer.WrongFlags, syncer.Near, false}:     "the next {sync} sets the flags of the server here; so does {repair}",
+	{syncer.MailboxMissing, syncer.Far, false}:  "what vanished on the server stays here; the next {sync} takes note of it",
+	{syncer.MailboxMissing, syncer.Near, false}: "a mailbox that is missing here is made and filled by {repair}, and by the next {sync}",
+	{syncer.MailboxUnknown, syncer.Near, false}: "a mailbox that the server does not have stays here; the next {sync} takes note of it",
+	{syncer.MailboxUnknown, syncer.Near, true}:  "a mailbox that the server does not have stays here",
+}
+
 var flagWording = wording{
 	"the flags differ: {far flags} on the server, {near flags} in the Maildir, {last flags} when last synced: {file}",
 	"the next {sync} carries flags over, to the side that has them as they were; {repair} sets those of the server",
 }
 
-// wordingOf finds the words for a difference. Foreign texts in them are not harmless yet.
-func wordingOf(account string, d *syncer.Difference) wording {
-	w := wordings[saying{d.Kind, d.Side, d.Waits && (d.Kind == syncer.Unknown || d.Kind == syncer.MailboxUnknown)}]
+// wordingOf finds the words for a difference of an account that is synced, or backed up. Foreign texts in them are not
+// harmless yet.
+func wordingOf(account string, backup bool, d *syncer.Difference) wording {
+	what := saying{d.Kind, d.Side, d.Waits && (d.Kind == syncer.Unknown || d.Kind == syncer.MailboxUnknown)}
+	w, verb := wordings[what], "sync"
+	if backup {
+		verb = "backup"
+	}
+	if hint := backupHints[what]; backup && hint != "" {
+		w.hint = hint
+	}
 	if d.Kind == syncer.MailboxMissing && d.Err != nil {
 		w = wording{"{error}", "put it back where it was; or {repair} makes what is missing, and fetches the messages again"}
 	}
@@ -110,14 +131,14 @@ func wordingOf(account string, d *syncer.Difference) wording {
 	}
 	fill := strings.NewReplacer(
 		"{file}", string(d.Pair.Near), "{error}", reason, "{size}", strconv.FormatInt(d.Size, 10), "{want}", strconv.FormatInt(d.Want, 10),
-		"{messages}", plural(d.Messages, "message"), "{account}", account, "{sync}", "mailtwin sync "+account,
-		"{repair}", "mailtwin verify --repair "+account, "{far flags}", flagWords(d.Flags[syncer.Far]),
-		"{near flags}", flagWords(d.Flags[syncer.Near]), "{last flags}", flagWords(d.Pair.Flags),
+		"{messages}", plural(d.Messages, "message"), "{account}", account, "{sync}", "mailtwin "+verb+" "+account,
+		"{repair}", "mailtwin verify --repair "+account, "{far flags}", flagText(d.Flags[syncer.Far]),
+		"{near flags}", flagText(d.Flags[syncer.Near]), "{last flags}", flagText(d.Pair.Flags),
 	)
 	return wording{usersWords.Replace(fill.Replace(w.text)), fill.Replace(w.hint)}
 }
 
-func flagWords(f mailbox.Flags) string {
+func flagText(f mailbox.Flags) string {
 	if f.Empty() {
 		return "none"
 	}
