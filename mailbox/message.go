@@ -44,6 +44,7 @@ type Pair struct {
 	Size         int64 // octets of the canonical form
 	InternalDate time.Time
 	Digest       Digest // of the near side's canonical form
+	Stored       int64  // octets that the near side's copy takes where it lies, see Content; 0 if unknown
 	FarDigest    Digest // of what the server holds; zero if never read, or equal to Digest when it is the same
 	Hint         Hint
 	AccountID    string // the far side's own name for the message, see Content; empty if it has none

@@ -71,6 +71,10 @@ func encodePair(key []byte, p mailbox.Pair) []byte {
 	e.text(shorten(p))
 	e = binary.BigEndian.AppendUint64(e, uint64(p.Hint))
 	e.accountID(p.AccountID)
+	if p.Stored != 0 {
+		e.uint(moreStored)
+		e.int(p.Stored)
+	}
 	return e.seal(key)
 }
 
@@ -99,7 +103,7 @@ func decodePair(key, value []byte) (p mailbox.Pair, err error) {
 	if hint := d.take(8); hint != nil {
 		p.Hint = mailbox.Hint(binary.BigEndian.Uint64(hint))
 	}
-	p.AccountID = d.accountID()
+	d.more(&p)
 	if err := d.close(); err != nil {
 		return mailbox.Pair{}, err
 	}
@@ -148,10 +152,11 @@ func lengthen(short string, p mailbox.Pair) mailbox.ID {
 	return mailbox.ID(strings.NewReplacer(partDate, date, partFar, far, partHash, hash).Replace(short))
 }
 
-// What the record says of the account-wide id. Most pairs have none, and then the record ends before it.
+// What may follow in a record, each after its number, in this order.
 const (
-	accountNumber = 1 // 64 bits, as Gmail's
-	accountText   = 2
+	accountNumber = 1 // the account-wide id, in 64 bits, as Gmail's
+	accountText   = 2 // any other
+	moreStored    = 3 // how many octets the near side's copy takes
 )
 
 func (e *encoder) accountID(id string) {
@@ -167,18 +172,23 @@ func (e *encoder) accountID(id string) {
 	}
 }
 
-func (d *decoder) accountID() string {
-	if d.err != nil || len(d.rest) == 0 {
-		return ""
-	}
-	switch d.upTo(accountText) {
-	case accountNumber:
-		if n := d.take(8); n != nil {
-			return strconv.FormatUint(binary.BigEndian.Uint64(n), 10)
+// more reads what follows.
+func (d *decoder) more(p *mailbox.Pair) {
+	for last := uint64(0); d.err == nil && len(d.rest) > 0; {
+		kind := d.upTo(moreStored)
+		if kind <= last {
+			d.err = errRecord
 		}
-	case accountText:
-		return d.text()
+		last = max(kind, accountText) // there is one account-wide id
+		switch kind {
+		case accountNumber:
+			if n := d.take(8); n != nil {
+				p.AccountID = strconv.FormatUint(binary.BigEndian.Uint64(n), 10)
+			}
+		case accountText:
+			p.AccountID = d.text()
+		case moreStored:
+			p.Stored = d.int()
+		}
 	}
-	d.err = errRecord
-	return ""
 }

@@ -146,7 +146,7 @@ func (p *planner) renamed(here mailbox.Name, c Change, side Side, a Arrival) Agr
 	if side == Far {
 		pair.Far, pair.Size, pair.InternalDate = a.ID, a.Size, unix(a.Date)
 	} else {
-		pair.Near = a.ID
+		pair.Near, pair.Stored = a.ID, a.stored()
 	}
 	agreement := p.policy.agree(pair, flags[Far], flags[Near], c.Pair.Flags)
 	if side == Far {
@@ -164,7 +164,7 @@ func (p *planner) unparked(s *Steps, a Arrival) bool {
 		}
 		p.gone[key] = &vanished{used: true} // not to be found twice
 		pair, have := held.Pair, p.flagsOf(held)
-		pair.Near, pair.Parked = a.ID, mailbox.Paired
+		pair.Near, pair.Parked, pair.Stored = a.ID, mailbox.Paired, a.stored()
 		s.Agree = append(s.Agree, p.policy.agree(pair, have, a.Flags, have))
 		return true
 	}

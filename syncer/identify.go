@@ -227,7 +227,7 @@ func (r *run) byAccount(ctx context.Context, j *job, a *Arrival, l *lookup) (kno
 			continue
 		}
 		if a.Evidence == nil {
-			a.Hint, a.Evidence = held.Hint, &Evidence{Content: mailbox.Content{Digest: held.Digest, Size: held.Size}}
+			a.Hint, a.Evidence = held.Hint, &Evidence{Content: mailbox.Content{Digest: held.Digest, Size: held.Size, Stored: held.Stored}}
 		}
 		here := j.reset && held.Mailbox == j.name && held.Parked != mailbox.Left
 		if held.Near != "" && !here && !l.gone[mailbox.Place{Mailbox: held.Mailbox, ID: held.Near}] {

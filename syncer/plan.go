@@ -256,7 +256,7 @@ func unix(seconds int64) time.Time {
 func newPair(far, near Arrival) mailbox.Pair {
 	pair := mailbox.Pair{
 		Far: far.ID, Near: near.ID, Size: far.Size, InternalDate: unix(far.Date), Hint: near.Hint, Digest: near.digest(),
-		AccountID: far.AccountID,
+		AccountID: far.AccountID, Stored: near.stored(),
 	}
 	return pair
 }
