@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"hash"
+	"strings"
 )
 
 // A Digest is the SHA-256 of a message in canonical form. Zero means unknown.
@@ -175,12 +176,17 @@ func tag(header []byte) (start, end int) {
 // empty if there is none. It looks at nothing else, for parsers of mail headers are where mail programs fall over.
 //
 // Source: RFC 5322, section 3.6.4.
-func MessageID(header []byte) string {
-	const field = "message-id"
+func MessageID(header []byte) string { return Field(header, "message-id") }
+
+// Field returns the value of the first field of that name, which is in lower case, unfolded and trimmed; empty if there is
+// none.
+//
+// Source: RFC 5322, section 2.2.
+func Field(header []byte, field string) string {
 	for len(header) > 0 {
 		line, rest, _ := bytes.Cut(header, []byte("\n"))
 		name, value, found := bytes.Cut(line, []byte(":"))
-		if found && bytes.EqualFold(bytes.TrimRight(name, " \t"), []byte(field)) {
+		if found && strings.EqualFold(string(bytes.TrimRight(name, " \t")), field) {
 			for len(rest) > 0 && (rest[0] == ' ' || rest[0] == '\t') {
 				var more []byte
 				more, rest, _ = bytes.Cut(rest, []byte("\n"))
