@@ -30,8 +30,8 @@ func (p *planner) arrivals(s *Steps, d Delta, policy Policy) {
 		switch {
 		case policy.Once && p.paired(s, a):
 			s.Extra = append(s.Extra, a)
-		case p.moved(s, Near, a):
 		case p.unparked(s, a):
+		case p.moved(s, Near, a):
 		case p.copied(s, Near, a):
 		default:
 			p.upload(s, a, policy)
@@ -137,13 +137,15 @@ func renamed(here mailbox.Name, c Change, side Side, a Arrival) Agreement {
 		pair.Near = a.ID
 	}
 	agreement := agree(pair, flags[Far], flags[Near], c.Pair.Flags)
+	agreement.Known, agreement.Last = true, c.Pair.Flags
 	if side == Far {
 		agreement.Drop = &mailbox.Located{Mailbox: here, Pair: c.Pair}
 	}
 	return agreement
 }
 
-// unparked finds that the near side has again what it once removed and the far side kept.
+// unparked finds that the near side has again what it once removed and the far side kept. If the near side moved it there,
+// it was a copy that it moved, which is not needed any more.
 func (p *planner) unparked(s *Steps, a Arrival) bool {
 	for _, held := range a.held() {
 		key := placed{Far, mailbox.Place{Mailbox: held.Mailbox, ID: held.Far}}
@@ -154,6 +156,7 @@ func (p *planner) unparked(s *Steps, a Arrival) bool {
 		pair, have := held.Pair, p.flagsOf(held)
 		pair.Near, pair.Parked = a.ID, mailbox.Paired
 		s.Agree = append(s.Agree, agree(pair, have, a.Flags, have))
+		p.leftBehind(a, s.Mailbox)
 		return true
 	}
 	return false
