@@ -289,12 +289,7 @@ func (t *teller) finishJSON(report *syncer.Report, err error) {
 		if c.Idle() {
 			continue
 		}
-		t.event("mailbox", map[string]any{
-			"mailbox": string(c.Mailbox), "downloaded": c.Downloaded, "uploaded": c.Uploaded, "adopted": c.Adopted,
-			"copied": bySide(c.Copied), "moved": bySide(c.Moved), "flagged": bySide(c.Flagged), "removed": bySide(c.Removed),
-			"unlabelled": c.Unlabelled, "trashed": c.Trashed, "kept": c.Kept, "marked": c.Marked,
-			"created": bySide(c.Created), "deleted": bySide(c.Deleted), "renamed_from": string(c.Renamed),
-		})
+		t.event("mailbox", countFields(*c))
 	}
 	total := report.Total()
 	fields := map[string]any{
@@ -319,6 +314,16 @@ func (t *teller) finishJSON(report *syncer.Report, err error) {
 		}
 	}
 	t.event("summary", fields)
+}
+
+// countFields is what happened in one mailbox, for programs.
+func countFields(c syncer.Counts) map[string]any {
+	return map[string]any{
+		"mailbox": string(c.Mailbox), "downloaded": c.Downloaded, "uploaded": c.Uploaded, "adopted": c.Adopted,
+		"copied": bySide(c.Copied), "moved": bySide(c.Moved), "flagged": bySide(c.Flagged), "removed": bySide(c.Removed),
+		"unlabelled": c.Unlabelled, "trashed": c.Trashed, "kept": c.Kept, "marked": c.Marked,
+		"created": bySide(c.Created), "deleted": bySide(c.Deleted), "renamed_from": string(c.Renamed),
+	}
 }
 
 // brakes tells programs what was held back.
