@@ -56,6 +56,8 @@ type Counts struct {
 	Removed        [2]int // by side
 	Unlabelled     int    // of those removed on the far side, how many are still in other mailboxes there
 	Trashed        int    // of those removed on the far side, how many lie in its Trash now
+	Left           int    // gone on the far side, and kept on the near side, in a backup or a transfer
+	NotChosen      int    // on the far side, and not what the transfer is about
 	Kept           int    // removed on the near side, and kept on the far side
 	Marked         int    // marked \Deleted on the far side, because the server cannot remove them alone
 	Created        [2]bool

@@ -14,7 +14,7 @@ func (p *planner) adopt(s *Steps, arrived [2][]Arrival) (fars, nears []Arrival) 
 		if far, ok := partner[near.ID]; ok {
 			taken[far.ID] = true
 			last := p.lastOf(near.digest())
-			a := agree(newPair(far, near), far.Flags, near.Flags, last.Flags)
+			a := p.policy.agree(newPair(far, near), far.Flags, near.Flags, last.Flags)
 			a.New = true
 			switch last.Mailbox {
 			case "":

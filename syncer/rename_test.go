@@ -30,7 +30,7 @@ func TestMisspelt(t *testing.T) {
 		for _, name := range strings.Fields(tt.known) {
 			v.twins[mailbox.Name(name)] = mailbox.Twin{Name: mailbox.Name(name)}
 		}
-		v.sort()
+		v.sort(compareNames)
 		var got []string
 		for _, n := range v.misspelt() {
 			got = append(got, fmt.Sprintf("%s > %s", n.from, n.to))

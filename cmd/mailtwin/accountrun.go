@@ -42,6 +42,12 @@ type accountRun struct {
 
 type beforeSync func(ctx context.Context, near *maildir.Tree, far undo.Server, ledger markedLedger) (meant func(mailbox.Name, mailbox.ID) bool, err error)
 
+// A farReplica is a server, as the engine and as undo want it.
+type farReplica interface {
+	syncer.Replica
+	undo.Server
+}
+
 // run syncs the account. A state that is damaged is set aside, whenever that shows, and the mail is paired anew by its
 // content (R30).
 func (r *accountRun) run(ctx context.Context) (*syncer.Report, error) {
@@ -83,7 +89,7 @@ func (r *accountRun) once(ctx context.Context) (report *syncer.Report, err error
 		work = r.work
 	}
 	report, err = work(ctx)
-	err = stoppedBy(ctx, err)
+	err = r.held(stoppedBy(ctx, err))
 	if err == nil && report.Looked == 0 {
 		err = &usageError{errors.New("no mailbox has such a name; see mailboxes in the configuration, and --mailbox")}
 	}
@@ -115,6 +121,9 @@ func (r *accountRun) sync(ctx context.Context) (report *syncer.Report, err error
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, near.Close()) }()
+	if err := r.sameMode(); err != nil {
+		return nil, err
+	}
 	if err := r.narrowed(twins); err != nil {
 		return nil, err
 	}
@@ -128,7 +137,7 @@ func (r *accountRun) sync(ctx context.Context) (report *syncer.Report, err error
 		return nil, err
 	}
 	options := r.env.imapOptions(r.account, r.trace, r.teller.note)
-	options.Traffic = &r.teller.traffic
+	options.Traffic, options.ReadOnly = &r.teller.traffic, r.isBackup()
 	if options.Prefix, err = r.prefix(); err != nil {
 		return nil, err
 	}
@@ -140,25 +149,37 @@ func (r *accountRun) sync(ctx context.Context) (report *syncer.Report, err error
 	o := syncer.Options{
 		DryRun: r.o.dryRun, AllowDelete: r.o.allowDelete, Retry: r.o.retry, MaxDelete: r.account.most,
 		Mailboxes:    chosen(r.account.Mailboxes, r.o.mailboxes),
-		DeleteRemote: syncer.Removal(r.account.DeleteRemote), Events: r.teller, Allowance: bytes.left,
+		DeleteRemote: syncer.Removal(r.account.DeleteRemote), Events: r.teller, Allowance: bytes.left, Direction: r.direction(),
 	}
 	bytes.allow(r.account.quota, far.Has(gmail.Capability))
 	if far.Has(gmail.Capability) {
-		return r.syncGmail(ctx, far, near, o)
+		report, err = r.syncGmail(ctx, far, near, o)
+	} else {
+		report, err = r.syncWith(ctx, farSide{far}, near, o)
 	}
-	ledger := r.markedLedger(near)
-	if o.Meant, err = r.prepare(ctx, near, far, ledger); err != nil {
-		return nil, err
+	if err == nil {
+		err = r.prune(ctx, nearSide{near})
 	}
-	return syncer.Run(ctx, farSide{far}, nearSide{near}, ledger, o)
+	return report, err
 }
 
-// prepare does what is to be done before a sync.
-func (r *accountRun) prepare(ctx context.Context, near *maildir.Tree, far undo.Server, ledger markedLedger) (func(mailbox.Name, mailbox.ID) bool, error) {
-	if r.before == nil {
-		return nil, nil
+// held tells of a brake in the words of a backup.
+func (r *accountRun) held(err error) error {
+	if r.isBackup() && errors.As(err, new(*syncer.BrakeError)) {
+		return &heldBackup{err}
 	}
-	return r.before(ctx, near, far, ledger)
+	return err
+}
+
+// syncWith lets the engine run, after what is to be done before.
+func (r *accountRun) syncWith(ctx context.Context, far farReplica, near *maildir.Tree, o syncer.Options) (report *syncer.Report, err error) {
+	ledger := r.markedLedger(near)
+	if r.before != nil {
+		if o.Meant, err = r.before(ctx, near, far, ledger); err != nil {
+			return nil, err
+		}
+	}
+	return syncer.Run(ctx, far, nearSide{near}, ledger, o)
 }
 
 // stage names a place in the scratch directory for what is not there yet and may not be made, because this is a dry

@@ -36,11 +36,7 @@ func (r *accountRun) syncGmail(ctx context.Context, far *imap.Account, near *mai
 			err = r.tellHidden(settings, account)
 		}
 	}()
-	ledger := r.markedLedger(near)
-	if o.Meant, err = r.prepare(ctx, near, account, ledger); err != nil {
-		return nil, err
-	}
-	report, err = syncer.Run(ctx, gmailSide{account}, nearSide{near}, ledger, o)
+	report, err = r.syncWith(ctx, gmailSide{account}, near, o)
 	waits := errors.As(err, new(*syncer.QuotaError)) // what waits is on record
 	if err != nil && !waits || r.o.dryRun || !report.Settled || len(r.o.mailboxes) > 0 {
 		return report, err

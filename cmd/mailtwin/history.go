@@ -332,7 +332,7 @@ func changeWords(c mailbox.Change, mail headline) string {
 	case mailbox.MessageMoved:
 		return mail.after(fmt.Sprintf("moved to %s %s", show(string(c.To)), where), c)
 	case mailbox.FlagsChanged:
-		return mail.after(flagWords(c)+" "+where, c)
+		return mail.after(flagsChanged(c)+" "+where, c)
 	case mailbox.MailboxRemoved:
 		return "mailbox removed " + where
 	case mailbox.MailboxRenamed:
@@ -341,8 +341,8 @@ func changeWords(c mailbox.Change, mail headline) string {
 	return ""
 }
 
-// flagWords says which flags came and which went.
-func flagWords(c mailbox.Change) string {
+// flagsChanged says which flags came and which went.
+func flagsChanged(c mailbox.Change) string {
 	var words []string
 	for _, flag := range c.Flags.Minus(c.Pair.Flags).All() {
 		words = append(words, "+"+show(string(flag)))

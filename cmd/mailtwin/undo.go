@@ -100,6 +100,9 @@ func (env *environment) runUndo(ctx context.Context, o undoOptions, args []strin
 	if err != nil {
 		return err
 	}
+	if a.Mode == modeBackup {
+		return &usageError{errors.New("a backup takes nothing away, so that there is nothing to undo; mailtwin restore brings mail back to a server")}
+	}
 	if !env.asks && !o.yes && !o.dryRun {
 		return &usageError{errors.New("there is no terminal to ask on; see what would be done with --dry-run, and then do it with --yes")}
 	}
