@@ -183,6 +183,7 @@ func (a *applier) settle(ctx context.Context, j *job, agreements []Agreement) er
 			a.drop(g, update(g.Drop.Mailbox))
 		}
 		update(j.name).Put = append(update(j.name).Put, g.Pair)
+		update(j.name).Log = append(update(j.name).Log, g.log(j.name)...)
 		if g.New {
 			update(j.name).End = append(update(j.name).End, g.Pair.Near)
 		}
@@ -261,7 +262,7 @@ func (a *applier) setFlags(ctx context.Context, j *job, side Side, agreements []
 func (a *applier) deleteMailbox(ctx context.Context, j *job) error {
 	if j.missing[Near] && (j.missing[Far] || j.orphaned()) && !j.created[Near] {
 		j.forgotten = true
-		return a.ledger.Commit(ctx, mailbox.Update{Mailbox: j.name, Forget: true})
+		return a.ledger.Commit(ctx, mailbox.Update{Mailbox: j.name, Forget: true, Log: mailboxRemoved(j.name)})
 	}
 	if j.later && !j.dirty[Far] && !j.dirty[Near] {
 		j.forgotten = true
@@ -279,11 +280,13 @@ func (a *applier) deleteMailbox(ctx context.Context, j *job) error {
 		if err != nil && !errors.Is(err, mailbox.ErrNotEmpty) {
 			return fmt.Errorf("remove the mailbox on the %s side: %w", side, err)
 		}
+		forget := mailbox.Update{Mailbox: j.name, Forget: true}
 		if err == nil {
 			a.count(j.name, func(c *Counts) { c.Deleted[side] = true })
+			forget.Log = mailboxRemoved(j.name, side)
 		}
 		j.forgotten = true
-		return a.ledger.Commit(ctx, mailbox.Update{Mailbox: j.name, Forget: true})
+		return a.ledger.Commit(ctx, forget)
 	}
 	return nil
 }

@@ -96,6 +96,7 @@ func (a *applier) routeChunk(ctx context.Context, j *job, key route, part []Relo
 		}
 		a.count(j.name, func(c *Counts) { c.relocated(key) })
 		g := m.agreement(key, id, kept[m.From.ID])
+		g.Moved = m.moved(key, j.name, g.Pair)
 		if g.Back = key.move && key.side == Far && a.staysIn(key.from); g.Back {
 			g.Drop.Flags = m.Have
 		}
@@ -290,6 +291,7 @@ func (a *applier) lostTrack(ctx context.Context, j *job, agreements []Agreement)
 			updates[g.Drop.Mailbox] = u
 		}
 		a.drop(g, u)
+		u.Log = append(u.Log, g.log(j.name)...)
 	}
 	return a.commit(ctx, updates)
 }

@@ -231,7 +231,7 @@ func (a *applier) unlabel(ctx context.Context, j *job, far Labeler, part []Chang
 		return err
 	}
 	a.count(j.name, func(c *Counts) { c.Unlabelled += len(gone) })
-	return a.removed(ctx, j, Far, part, set(gone), nil)
+	return a.removed(ctx, j, Far, part, outcome{gone: set(gone)})
 }
 
 // discard removes messages from all mailboxes: to the Trash, or for good.
@@ -253,7 +253,7 @@ func (a *applier) discard(ctx context.Context, j *job, far Labeler, part []Chang
 	if err != nil {
 		return err
 	}
-	return a.removed(ctx, j, Far, part, set(gone), nil)
+	return a.removed(ctx, j, Far, part, outcome{gone: set(gone)})
 }
 
 // removeExtra takes away near files that are a second copy of a message in its mailbox.
@@ -272,5 +272,5 @@ func (a *applier) removeExtra(ctx context.Context, j *job) error {
 	}
 	a.soilJob(j, Near)
 	a.count(j.name, func(c *Counts) { c.Removed[Near] += len(gone) })
-	return nil
+	return a.ledger.Commit(ctx, mailbox.Update{Mailbox: j.name, Log: surplus(j.name, doomed)})
 }

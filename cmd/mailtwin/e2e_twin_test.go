@@ -134,7 +134,10 @@ func (o outcome) String() string {
 func (w *twin) start(ctx context.Context, verb string, args ...string) (*exec.Cmd, func() outcome) {
 	w.Helper()
 	trace := filepath.Join(w.dir, "trace")
-	args = append([]string{verb, "--config", w.config, "--debug-imap", trace}, args...)
+	args = append([]string{verb, "--config", w.config}, args...)
+	if verb != "history" { // which asks no server
+		args = append(args, "--debug-imap", trace)
+	}
 	cmd := exec.CommandContext(ctx, os.Args[0], args...)
 	// The race detector would have the program rest for a second at its end, where no kill hits anything.
 	cmd.Env = append(os.Environ(), beProgram+"=1", "GORACE="+os.Getenv("GORACE")+" atexit_sleep_ms=20")
