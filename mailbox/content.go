@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"hash"
+	"strings"
 )
 
 // A Digest is the SHA-256 of a message in canonical form. Zero means unknown.
@@ -180,11 +181,13 @@ func MessageID(header []byte) string { return Field(header, "Message-ID") }
 
 // Field finds the first field of a name in a header in canonical form and returns its value, unfolded, with single spaces;
 // empty if there is none.
+//
+// Source: RFC 5322, section 2.2.
 func Field(header []byte, field string) string {
 	for len(header) > 0 {
 		line, rest, _ := bytes.Cut(header, []byte("\n"))
 		name, value, found := bytes.Cut(line, []byte(":"))
-		if found && bytes.EqualFold(bytes.TrimRight(name, " \t"), []byte(field)) {
+		if found && strings.EqualFold(string(bytes.TrimRight(name, " \t")), field) {
 			for len(rest) > 0 && (rest[0] == ' ' || rest[0] == '\t') {
 				var more []byte
 				more, rest, _ = bytes.Cut(rest, []byte("\n"))

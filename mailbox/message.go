@@ -106,8 +106,14 @@ type Info struct {
 // Source: RFC 6154, section 2.
 type Role string
 
-// RoleTrash marks the mailbox that removed mail goes to.
-const RoleTrash Role = "Trash"
+const (
+	// RoleTrash marks the mailbox that removed mail goes to.
+	RoleTrash Role = "Trash"
+	// RoleAll marks a mailbox that shows all messages, which lie in others.
+	RoleAll Role = "All"
+	// RoleFlagged marks a mailbox that shows those that are flagged.
+	RoleFlagged Role = "Flagged"
+)
 
 // A Scan is what a look into one mailbox brought.
 type Scan struct {

@@ -51,6 +51,12 @@ const (
 
 func encodePair(key []byte, p mailbox.Pair) []byte {
 	e := newRecord()
+	e.pair(p)
+	return e.seal(key)
+}
+
+// pair writes a pair but for its far ID. Nothing may follow.
+func (e *encoder) pair(p mailbox.Pair) {
 	e.uint(uint64(p.Parked))
 	if p.Parked == mailbox.Left {
 		e.time(p.Since)
@@ -66,16 +72,15 @@ func encodePair(key []byte, p mailbox.Pair) []byte {
 		e.uint(farSame)
 	default:
 		e.uint(farOwn)
-		e = append(e, p.FarDigest[:]...)
+		*e = append(*e, p.FarDigest[:]...)
 	}
 	e.text(shorten(p))
-	e = binary.BigEndian.AppendUint64(e, uint64(p.Hint))
+	*e = binary.BigEndian.AppendUint64(*e, uint64(p.Hint))
 	e.accountID(p.AccountID)
 	if p.Stored != 0 {
 		e.uint(moreStored)
 		e.int(p.Stored)
 	}
-	return e.seal(key)
 }
 
 func decodePair(key, value []byte) (p mailbox.Pair, err error) {
@@ -83,9 +88,19 @@ func decodePair(key, value []byte) (p mailbox.Pair, err error) {
 		return p, err
 	}
 	d := openRecord(key, value)
-	if p.Parked = mailbox.Parked(d.upTo(uint64(mailbox.Left))); d.err != nil {
-		return p, d.err
+	p = d.pair(p.Far)
+	if err := d.close(); err != nil {
+		return mailbox.Pair{}, err
 	}
+	if !bytes.Equal(pairKey(p), key) {
+		return mailbox.Pair{}, fmt.Errorf("%w: key %x of a pair", errRecord, key)
+	}
+	return p, nil
+}
+
+// pair takes off what is left as a pair of that far ID.
+func (d *decoder) pair(far mailbox.ID) mailbox.Pair {
+	p := mailbox.Pair{Far: far, Parked: mailbox.Parked(d.upTo(uint64(mailbox.Left)))}
 	if p.Parked == mailbox.Left {
 		p.Since = d.time()
 	}
@@ -104,13 +119,7 @@ func decodePair(key, value []byte) (p mailbox.Pair, err error) {
 		p.Hint = mailbox.Hint(binary.BigEndian.Uint64(hint))
 	}
 	d.more(&p)
-	if err := d.close(); err != nil {
-		return mailbox.Pair{}, err
-	}
-	if !bytes.Equal(pairKey(p), key) {
-		return mailbox.Pair{}, fmt.Errorf("%w: key %x of a pair", errRecord, key)
-	}
-	return p, nil
+	return p
 }
 
 // Names of files often repeat what the rest of the pair says, so that a third of the ledger would be said twice. In

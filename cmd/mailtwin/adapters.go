@@ -9,6 +9,7 @@ import (
 	"mailtwin/maildir"
 	"mailtwin/state"
 	"mailtwin/syncer"
+	"mailtwin/undo"
 )
 
 // The sides know nothing of the engine, so their batches are of their own types.
@@ -55,4 +56,9 @@ var (
 	_ syncer.Replica = nearSide{}
 	_ syncer.Mover   = nearSide{}
 	_ syncer.Ledger  = (*state.DB)(nil)
+	_ undo.Ledger    = (*state.DB)(nil)
+	_ undo.Maildir   = (*maildir.Tree)(nil)
+	_ undo.Server    = (*imap.Account)(nil)
+	_ undo.Server    = (*gmail.Account)(nil)
+	_ undo.Binner    = (*gmail.Account)(nil)
 )

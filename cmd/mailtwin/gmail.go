@@ -31,7 +31,7 @@ func (r *accountRun) syncGmail(ctx context.Context, far *imap.Account, near *mai
 			err = r.tellHidden(settings, account)
 		}
 	}()
-	report, err = syncer.Run(ctx, gmailSide{account}, nearSide{near}, r.markedLedger(near), o)
+	report, err = r.syncWith(ctx, gmailSide{account}, near, o)
 	waits := errors.As(err, new(*syncer.QuotaError)) // what waits is on record
 	if err != nil && !waits || r.o.dryRun || !report.Settled || len(r.o.mailboxes) > 0 {
 		return report, err

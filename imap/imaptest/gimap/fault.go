@@ -38,6 +38,7 @@ type Fault struct {
 	Cut     Point         // the connection drops there
 	Stall   Point         // nothing more comes from there on, and the connection stays
 	Octet   int
+	Bye     string     // this line comes last, before the connection drops
 	Web     func(*Web) // somebody does something there, at Point At
 	At      Point
 	Lose    []uint32 // these messages are left out of a FETCH, which says so in its answer
@@ -67,8 +68,13 @@ func (s *Server) ClearFaults() {
 
 // fault finds the fault that a command meets.
 func (s *Server) fault(c *session, cmd *command) *Fault {
+	return s.pick(func(p *planned) bool { return p.fits(c, cmd) })
+}
+
+// pick takes the first fault that fits and is not over.
+func (s *Server) pick(fits func(*planned) bool) *Fault {
 	for _, p := range s.faults {
-		if p.done < 0 || !p.fits(c, cmd) {
+		if p.done < 0 || !fits(p) {
 			continue
 		}
 		p.seen++
