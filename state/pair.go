@@ -158,7 +158,21 @@ func lengthen(short string, p mailbox.Pair) mailbox.ID {
 		return mailbox.ID(near)
 	}
 	date, far, hash := nameParts(p)
-	return mailbox.ID(strings.NewReplacer(partDate, date, partFar, far, partHash, hash).Replace(short))
+	var b strings.Builder
+	b.Grow(len(short) + len(date) + len(far) + len(hash))
+	for i := range len(short) { // there may be a million: a strings.Replacer takes four times as long
+		switch short[i] {
+		case partDate[0]:
+			b.WriteString(date)
+		case partFar[0]:
+			b.WriteString(far)
+		case partHash[0]:
+			b.WriteString(hash)
+		default:
+			b.WriteByte(short[i])
+		}
+	}
+	return mailbox.ID(b.String())
 }
 
 // What may follow in a record, each after its number, in this order.

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"mailtwin/imap/imaptest"
 	"mailtwin/imap/imaptest/gimap"
 	"mailtwin/mailbox"
 	"mailtwin/state"
@@ -33,9 +34,10 @@ func TestVerifyUsage(t *testing.T) {
 func TestVerifyWords(t *testing.T) {
 	for kind := syncer.Absent; kind <= syncer.Renumbered; kind++ {
 		for _, side := range []syncer.Side{syncer.Far, syncer.Near} {
-			for _, waits := range []bool{false, true} {
+			for both := range 4 {
+				waits, backup := both&1 != 0, both&2 != 0
 				d := syncer.Difference{Kind: kind, Side: side, Waits: waits, Err: mailbox.ErrHalf, Pair: mailbox.Pair{Near: "{sync}"}}
-				words := wordingOf("work", kind%2 == 0, &d)
+				words := wordingOf("work", backup, &d)
 				// A Maildir has no UIDVALIDITY, and a mailbox that the server alone has always waits.
 				never := kind == syncer.Renumbered && side == syncer.Near || kind == syncer.MailboxUnknown && side == syncer.Far && !waits
 				if (words.text == "" || words.hint == "") != never {
@@ -43,6 +45,9 @@ func TestVerifyWords(t *testing.T) {
 				}
 				if rest := strings.ReplaceAll(words.text, "{sync}", "") + words.hint; strings.ContainsAny(rest, "{}") || strings.Contains(rest, " far ") {
 					t.Errorf("%s %s, %v: %+v", kind, side, waits, words)
+				}
+				if backup && strings.Contains(words.hint, "mailtwin sync") {
+					t.Errorf("%s %s, %v: a backup is told to sync: %s", kind, side, waits, words.hint)
 				}
 			}
 		}
@@ -120,6 +125,36 @@ func TestVerifyAttic(t *testing.T) {
 	}
 	if text, err := os.ReadFile(kept[0]); err != nil || string(text) != "damaged" {
 		t.Errorf("%q, %v", text, err)
+	}
+}
+
+// What a backup keeps on purpose is no difference; if it is lost, it is, and nobody can bring it back.
+func TestVerifyBackup(t *testing.T) {
+	w, server := memoryWorld(t, 3)
+	w.set("mode", "backup")
+	w.want(0, "", "", "backup")
+	account := imaptest.NewAccount(t, server.Addr, server.User, server.Password)
+	if err := account.Expunge("INBOX", 2); err != nil {
+		t.Fatal(err)
+	}
+	w.want(exitProblems, "work: INBOX, UID 2: the message is missing on the server", "what vanished on the server stays here; the next mailtwin backup work", "verify")
+	w.want(0, "", "", "backup")
+	w.want(0, "work: no difference, 2 messages in 1 mailbox on both sides, 1 gone on the server and kept here, 3 read here, in", "", "verify", "-v", "--deep")
+	files, err := filepath.Glob(filepath.Join(w.maildir(), "INBOX/[cn]*/*_2_*"))
+	if err != nil || len(files) != 1 {
+		t.Fatal(files, err)
+	}
+	text, err := os.ReadFile(files[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(files[0], append(text, 'x'), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	w.want(exitProblems, "the file holds a message of", "hint: the server no longer has the message", "verify")
+	w.want(exitProblems, "; not mended: the server does not have it", "hint: the server no longer has the message", "verify", "--repair")
+	if again, err := os.ReadFile(files[0]); err != nil || len(again) != len(text)+1 {
+		t.Errorf("the repair changed it: %d octets, %v", len(again), err)
 	}
 }
 

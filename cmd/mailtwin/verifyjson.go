@@ -17,6 +17,7 @@ func (v *verifyRun) fields(d *syncer.Difference, about heading) map[string]any {
 	}
 	for key, value := range map[string]string{
 		"uid": string(d.Pair.Far), "file": string(d.Pair.Near), "from": about.from, "date": about.date, "subject": about.subject,
+		"message_id": about.messageID,
 	} {
 		if value != "" {
 			fields[key] = value

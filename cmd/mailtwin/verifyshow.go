@@ -84,8 +84,8 @@ func (v *verifyRun) tell(d *syncer.Difference, about heading) {
 		text += "; " + showLong(mending(d))
 	}
 	v.line("%s: %s", place(d), text)
-	if about != (heading{}) {
-		v.line("  %s", about)
+	if text := about.String(); text != "" {
+		v.line("  %s", text)
 	}
 }
 
@@ -108,7 +108,7 @@ func place(d *syncer.Difference) string {
 }
 
 // A heading is what a message says of itself.
-type heading struct{ from, date, subject string }
+type heading struct{ from, date, subject, messageID string }
 
 func (h heading) String() string {
 	var parts []string
@@ -155,7 +155,7 @@ func readHeading(body io.Reader) heading {
 		}
 		return value
 	}
-	return heading{field("From"), field("Date"), field("Subject")}
+	return heading{field("From"), field("Date"), field("Subject"), mailbox.MessageID(header)}
 }
 
 // finish sums up.

@@ -20,17 +20,17 @@ type saying struct {
 }
 
 const (
-	atticNote = "removes it here, too, and keeps it in the attic for a while"
-	onPurpose = ". If you removed it on purpose, the next {sync} removes it on the server, too"
-	keepHint  = "the copy here is as it was synced. To take over that of the server, move the file away and run {repair}"
-	fetchHint = "{repair} fetches the message again, and keeps what is here in the attic"
+	atticNote   = "removes it here, too, and keeps it in the attic for a while"
+	broughtBack = ". To have it on the server again: mailtwin restore {account}"
+	onPurpose   = ". If you removed it on purpose, the next {sync} removes it on the server, too"
+	keepHint    = "the copy here is as it was synced. To take over that of the server, move the file away and run {repair}"
+	fetchHint   = "{repair} fetches the message again, and keeps what is here in the attic"
 )
 
 var wordings = map[saying]wording{
 	{syncer.Absent, syncer.Far, false}: {
 		"the message is missing on the server; here it is {file}",
-		"what is missing on the server is taken for removed there: the next {sync} " + atticNote +
-			". To have it on the server again, copy the message in your mail program; the copy is uploaded",
+		"what is missing on the server is taken for removed there: the next {sync} " + atticNote + broughtBack,
 	},
 	{syncer.Absent, syncer.Near, false}: {
 		"the file is missing in the Maildir: {file}",
@@ -72,7 +72,7 @@ var wordings = map[saying]wording{
 	},
 	{syncer.MailboxMissing, syncer.Far, false}: {
 		"the mailbox is missing on the server, with {messages}",
-		"a mailbox that is missing on the server is taken for removed there: the next {sync} " + atticNote,
+		"a mailbox that is missing on the server is taken for removed there: the next {sync} " + atticNote + broughtBack,
 	},
 	{syncer.MailboxMissing, syncer.Near, false}: {
 		"the mailbox is missing in the Maildir, with {messages}",
@@ -95,7 +95,7 @@ var wordings = map[saying]wording{
 
 // backupHints take the place of those of a sync, where the account is backed up.
 var backupHints = map[saying]string{
-	{syncer.Absent, syncer.Far, false}:          "what vanished on the server stays here; the next {sync} takes note of it",
+	{syncer.Absent, syncer.Far, false}:          "what vanished on the server stays here; the next {sync} takes note of it" + broughtBack,
 	{syncer.Absent, syncer.Near, false}:         "what is missing here is fetched again by {repair}, and by the next {sync}",
 	{syncer.Unknown, syncer.Near, false}:        "a file that the server does not have stays here; the next {sync} takes note of it",
 	{syncer.WrongFlags, syncer.Far, false}:      "the next {sync} sets the flags of the server here; so does {repair}",
@@ -121,6 +121,9 @@ func wordingOf(account string, backup bool, d *syncer.Difference) wording {
 	}
 	if hint := backupHints[what]; backup && hint != "" {
 		w.hint = hint
+	}
+	if d.Pair.Parked == mailbox.Left && d.Kind != syncer.WrongFlags {
+		w.hint = "the server no longer has the message: look for it in the attic, or in another copy of the Maildir"
 	}
 	if d.Kind == syncer.MailboxMissing && d.Err != nil {
 		w = wording{"{error}", "put it back where it was; or {repair} makes what is missing, and fetches the messages again"}
