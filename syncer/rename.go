@@ -29,7 +29,9 @@ func (r *run) renames(ctx context.Context, v *view) (bool, error) {
 	if r.opts.DryRun {
 		for _, n := range found {
 			r.report.rename(n)
+			r.pretend(v, n)
 		}
+		v.sort()
 		return false, nil
 	}
 	depth := shallowest(found)
@@ -49,6 +51,19 @@ func (r *run) renames(ctx context.Context, v *view) (bool, error) {
 	return true, nil
 }
 
+// pretend lets a dry run go on as if the near side had given a mailbox, of which nothing is known yet, its name.
+func (r *run) pretend(v *view, n rename) {
+	near, ok := r.side[Near].(Pretender)
+	info, spelt := v.infos[Near][n.from]
+	if !ok || !spelt || !slices.Contains(v.spelt, n) {
+		return
+	}
+	near.Pretend(n.from, n.to)
+	delete(v.infos[Near], n.from)
+	info.Name = n.to
+	v.infos[Near][n.to] = info
+}
+
 func shallowest(found []rename) int {
 	depth := strings.Count(string(found[0].from), "/")
 	for _, n := range found {
@@ -58,7 +73,7 @@ func shallowest(found []rename) int {
 }
 
 func (r *run) findRenames(ctx context.Context, v *view) ([]rename, error) {
-	found := v.misspelt()
+	found := slices.Clone(v.spelt)
 	taken := map[mailbox.Name]bool{}
 	for _, name := range v.names {
 		twin, known := v.twins[name]

@@ -2,6 +2,8 @@ package syncer
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"testing"
 
@@ -148,4 +150,32 @@ func TestRefusedCopy(t *testing.T) {
 		t.Errorf("%d appends, %d tries to copy", w.far.appends, w.far.tries)
 	}
 	w.wantAgreement(t)
+}
+
+// What another program named in its own way is chosen by the name that it is to have, and left alone if that is not
+// chosen.
+func TestMisspeltAndChosen(t *testing.T) {
+	for _, tt := range []struct{ name, chosen, spelt, near string }{
+		{name: "all", chosen: "*", spelt: "Work.2024 Work.2025", near: "Work.2024 Work.2025"},
+		{name: "by its name", chosen: "Work/2024", spelt: "Work.2024", near: "Work.2024"},
+		{name: "all but one", chosen: "* !Work/2025", spelt: "Work.2024", near: "Work.2024"},
+		{name: "as it is spelt", chosen: "Work.2024"},
+	} {
+		v := &view{twins: map[mailbox.Name]mailbox.Twin{}}
+		v.infos[Far], v.infos[Near] = infosOf("Work/2024 Work/2025"), infosOf("Work.2024 Work.2025")
+		v.sort()
+		v.spelt = v.misspelt()
+		v.narrow(mailbox.Patterns(strings.Fields(tt.chosen)).Match)
+		var spelt []string
+		for _, n := range v.spelt {
+			spelt = append(spelt, string(n.from))
+		}
+		var near []string
+		for _, name := range slices.Sorted(maps.Keys(v.infos[Near])) {
+			near = append(near, string(name))
+		}
+		if strings.Join(spelt, " ") != tt.spelt || strings.Join(near, " ") != tt.near {
+			t.Errorf("%s: %q are spelt in another way, %q are left", tt.name, spelt, near)
+		}
+	}
 }

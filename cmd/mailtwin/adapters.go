@@ -40,14 +40,15 @@ func (n nearSide) Delete(ctx context.Context, name mailbox.Name, _ []mailbox.ID)
 }
 
 var (
-	_ syncer.Replica = farSide{}
-	_ syncer.Mover   = farSide{}
-	_ syncer.Pool    = farSide{}
-	_ syncer.Replica = gmailSide{}
-	_ syncer.Mover   = gmailSide{}
-	_ syncer.Pool    = gmailSide{}
-	_ syncer.Labeler = gmailSide{}
-	_ syncer.Replica = nearSide{}
-	_ syncer.Mover   = nearSide{}
-	_ syncer.Ledger  = (*state.DB)(nil)
+	_ syncer.Replica   = farSide{}
+	_ syncer.Mover     = farSide{}
+	_ syncer.Pool      = farSide{}
+	_ syncer.Replica   = gmailSide{}
+	_ syncer.Mover     = gmailSide{}
+	_ syncer.Pool      = gmailSide{}
+	_ syncer.Labeler   = gmailSide{}
+	_ syncer.Replica   = nearSide{}
+	_ syncer.Mover     = nearSide{}
+	_ syncer.Pretender = nearSide{}
+	_ syncer.Ledger    = (*state.DB)(nil)
 )
