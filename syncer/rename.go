@@ -122,13 +122,20 @@ func (v *view) misspelt() []rename {
 	return found
 }
 
-// spellings returns what other programs may call a mailbox that goes over the wire as raw.
+// spellings returns what other programs may call a mailbox that goes over the wire as raw, with or without the prefix
+// INBOX that all mailboxes of some servers have.
 func spellings(name mailbox.Name, raw string) []mailbox.Name {
 	if raw == "" {
 		raw = string(name)
 	}
+	short := raw
+	if prefix, rest, _ := strings.Cut(raw, "/"); strings.EqualFold(prefix, string(mailbox.Inbox)) && !name.Under(mailbox.Inbox) && rest != "" {
+		short = rest
+	}
 	var all []mailbox.Name
-	for _, text := range []string{raw, strings.ReplaceAll(raw, "/", "."), strings.ReplaceAll(string(name), "/", ".")} {
+	for _, text := range []string{
+		raw, short, strings.ReplaceAll(raw, "/", "."), strings.ReplaceAll(short, "/", "."), strings.ReplaceAll(string(name), "/", "."),
+	} {
 		if s := mailbox.Name(text); s != name && s != mailbox.Inbox && !slices.Contains(all, s) {
 			all = append(all, s)
 		}

@@ -3,6 +3,7 @@ package syncer
 import (
 	"fmt"
 	"maps"
+	"path"
 	"slices"
 	"strings"
 	"testing"
@@ -25,6 +26,10 @@ func TestMisspelt(t *testing.T) {
 		{name: "fits two", far: "a/b.c a.b/c", near: "a.b.c"},
 		{name: "known", far: "Work/2024", near: "Work.2024", known: "Work/2024"},
 		{name: "known by the other name", far: "Work/2024", near: "Work.2024", known: "Work.2024"},
+		{name: "below a prefix, without it", far: "INBOX:Ü/a", near: "&ANw-/a", want: "&ANw-/a > Ü/a"},
+		{name: "below a prefix, without it, with dots", far: "INBOX:Ü/a", near: "&ANw-.a", want: "&ANw-.a > Ü/a"},
+		{name: "below a prefix, with it", far: "INBOX:Ü", near: "INBOX.&ANw-", want: "INBOX.&ANw- > Ü"},
+		{name: "not below a prefix", far: "a:Ü", near: "&ANw-"},
 		{name: "nothing like it", far: "Work/2024", near: "Work2024"},
 	} {
 		v := &view{twins: map[mailbox.Name]mailbox.Twin{}}
@@ -43,13 +48,19 @@ func TestMisspelt(t *testing.T) {
 	}
 }
 
-// infosOf lists mailboxes; one in brackets is only there for those below it.
+// infosOf lists mailboxes; one in brackets is only there for those below it. What stands before a colon is only on the
+// wire.
 func infosOf(names string) map[mailbox.Name]mailbox.Info {
 	wire := strings.NewReplacer("Ü", "&ANw-", "&", "&-")
 	infos := map[mailbox.Name]mailbox.Info{}
 	for _, text := range strings.Fields(names) {
-		name := mailbox.Name(strings.Trim(text, "()"))
-		infos[name] = mailbox.Info{Name: name, Raw: wire.Replace(string(name)), NoSelect: text != string(name)}
+		plain := strings.Trim(text, "()")
+		prefix, rest, found := strings.Cut(plain, ":")
+		if !found {
+			prefix, rest = "", plain
+		}
+		name := mailbox.Name(rest)
+		infos[name] = mailbox.Info{Name: name, Raw: path.Join(prefix, wire.Replace(rest)), NoSelect: text != plain}
 	}
 	return infos
 }
