@@ -1,0 +1,81 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"pgregory.net/rapid"
+
+	"mailtwin/mailbox"
+)
+
+func TestOurPatterns(t *testing.T) {
+	for _, tt := range []struct {
+		choices []choice
+		want    string // "no" if it cannot be written down
+	}{
+		{[]choice{{one: "INBOX"}}, "INBOX"},
+		{[]choice{{patterns: []string{"*"}}}, "*"},
+		{[]choice{{patterns: []string{"*", "!Spam", "!Archive/*", "Archive/2026"}}}, "* !Spam !Archive/* Archive/2026"},
+		{[]choice{{patterns: []string{"%", "!Trash"}}}, "* !*/* !Trash"},
+		{[]choice{{patterns: []string{"INBOX", "Lists/%", "%"}}}, "* !*/* Lists/* !Lists/*/* INBOX"},
+		{[]choice{{patterns: []string{"!Trash", "*"}}}, "*"},
+		{[]choice{{prefix: "[Gmail]/", patterns: []string{"*"}}, {one: "INBOX"}}, "[Gmail]/* INBOX"},
+		{[]choice{{one: "[Gmail]/Entw&APw-rfe"}}, "[Gmail]/Entwürfe"},
+		{[]choice{{one: "Trash"}, {patterns: []string{"*", "!Trash"}}}, "* !Trash Trash"},
+		{[]choice{{patterns: []string{"*", "!Spam%"}}}, "no"},
+		{[]choice{{patterns: []string{"*", "!a"}}, {prefix: "b/", patterns: []string{"*", "!c"}}}, "no"},
+		{[]choice{{patterns: []string{"*", "!a/*", "a/%"}}}, "no"},
+		{[]choice{{patterns: []string{"a?"}}}, "no"},
+	} {
+		got := "no"
+		if patterns, exact := ourPatterns(tt.choices); exact {
+			got = strings.Join(patterns, " ")
+		}
+		if got != tt.want {
+			t.Errorf("%v: %q, want %q", tt.choices, got, tt.want)
+		}
+	}
+}
+
+// What is written down in our patterns chooses what mbsync's patterns choose.
+func TestOurPatternsChooseTheSame(t *testing.T) {
+	pattern := rapid.StringMatching(`!?[ab]?[/%*]?[ab%*]?(/[ab%*])?`).Filter(func(s string) bool { return strings.TrimPrefix(s, "!") != "" })
+	name := rapid.StringMatching(`[ab]{1,2}(/[ab]{1,2}){0,3}`)
+	exacts := 0
+	rapid.Check(t, func(t *rapid.T) {
+		var choices []choice
+		for i := range rapid.IntRange(1, 3).Draw(t, "channels") {
+			c := choice{patterns: rapid.SliceOfN(pattern, 1, 4).Draw(t, fmt.Sprint("patterns", i)), prefix: rapid.SampledFrom([]string{"", "", "a/", "b"}).Draw(t, "prefix")}
+			if rapid.IntRange(0, 4).Draw(t, "one") == 0 {
+				c = choice{one: name.Draw(t, "name")}
+			}
+			choices = append(choices, c)
+		}
+		patterns, exact := ourPatterns(choices)
+		if !exact {
+			return
+		}
+		exacts++
+		for range 20 {
+			n := name.Draw(t, "name")
+			want := false
+			for _, c := range choices {
+				want = want || c.matches(n)
+			}
+			if len(patterns) == 0 { // nothing is chosen, which no patterns say
+				if want {
+					t.Fatalf("%v choose %q, and there are no patterns", choices, n)
+				}
+				continue
+			}
+			if got := patterns.Match(mailbox.Name(n)); got != want {
+				t.Fatalf("%v as %q: %q is %v, not %v", choices, patterns, n, got, want)
+			}
+		}
+	})
+	if exacts < 20 {
+		t.Errorf("only %d could be written down", exacts)
+	}
+}
