@@ -32,7 +32,7 @@ func ParseMbsync(text string) ([]*Section, error) {
 		case err != nil:
 			return nil, err
 		case blank: // which ends a section; a comment does not
-			if inside.Kind != Global {
+			if inside != sections[0] {
 				inside = nil
 			}
 			continue
@@ -43,7 +43,7 @@ func ParseMbsync(text string) ([]*Section, error) {
 		}
 		o := Option{Key: strings.ToLower(words[0]), Said: words[0], Line: i + 1, Values: words[1:]}
 		if o.starts(inside) {
-			if inside != nil && inside.Kind != Global {
+			if inside != nil && inside != sections[0] {
 				return nil, wrong(i+1, "%s begins within the section of line %d; mbsync wants an empty line before it", o.Said, inside.Line)
 			}
 			inside = o.section()

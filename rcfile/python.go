@@ -249,3 +249,29 @@ func unescape(b *strings.Builder, c byte, raw bool) bool {
 	b.WriteByte(c)
 	return true
 }
+
+// ParseCall reads a call of a function by its bare name, with texts as arguments, and returns the name.
+func ParseCall(text string) (function string, ok bool) {
+	p := &python{rest: text}
+	function = p.identifier()
+	if function == "" || !p.mark("(") {
+		return "", false
+	}
+	for !p.mark(")") {
+		before := p.rest
+		if p.identifier() == "" || !p.mark("=") {
+			p.rest = before
+		}
+		if _, ok := p.text(); !ok {
+			return "", false
+		}
+		if p.mark(",") {
+			continue
+		}
+		if !p.mark(")") {
+			return "", false
+		}
+		break
+	}
+	return function, p.done()
+}

@@ -3,6 +3,7 @@ package rcfile
 import (
 	"fmt"
 	"reflect"
+	"strings"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -55,6 +56,13 @@ func TestPython(t *testing.T) {
 	}
 	if _, _, ok := ParseSubstitution(`lambda f: re.sub('a', 'b', f).lower()`); ok {
 		t.Error("the rest was overlooked")
+	}
+	for text, want := range map[string]string{
+		`get_pass("work")`: "get_pass", `f ( 'a', key = "b", )`: "f", `f()`: "f", `f(x)`: "", `f("a").strip()`: "", `m.f("a")`: "", `f("a" + "b")`: "", `f(g("a"))`: "", `"f"()`: "",
+	} {
+		if got, ok := ParseCall(text); ok != (want != "") || ok && got != want {
+			t.Errorf("%q: %q, %v", text, got, ok)
+		}
 	}
 	if s, ok := ParseText(` "secret" `); !ok || s != "secret" {
 		t.Errorf("%q, %v", s, ok)
@@ -135,6 +143,9 @@ func FuzzPython(f *testing.F) {
 		}
 		pattern, replacement, _ := ParseSubstitution(text)
 		s, _ := ParseText(text)
+		if function, ok := ParseCall(text); ok && !strings.Contains(text, function) {
+			t.Errorf("%q calls %q", text, function)
+		}
 		if octets+len(pattern)+len(replacement)+len(s) > len(text) {
 			t.Errorf("%q became %d octets", text, octets)
 		}

@@ -9,10 +9,9 @@ import (
 )
 
 // A choice is what one channel of mbsync chooses among the mailboxes of the server: one by its name, or those that
-// patterns match behind a prefix.
+// patterns match.
 type choice struct {
 	one      string   // empty if there are patterns
-	prefix   string   // of the names on the server
 	patterns []string // "*" is any text, "%" any text without "/", "!" takes out; the last one that matches decides
 }
 
@@ -20,14 +19,13 @@ type choice struct {
 //
 // Source: mbsync(1), Patterns.
 func (c choice) matches(name string) bool {
-	rest, ok := strings.CutPrefix(name, c.prefix)
-	if c.one != "" || !ok {
+	if c.one != "" {
 		return c.one == name
 	}
 	chosen := false
 	for _, p := range c.patterns {
 		pattern, out := strings.CutPrefix(p, "!")
-		if mbsyncGlob(pattern, rest) {
+		if mbsyncGlob(pattern, name) {
 			chosen = !out
 		}
 	}
@@ -90,7 +88,7 @@ func ourPatterns(choices []choice) (patterns mailbox.Patterns, exact bool) {
 	return append(patterns, positive...), true
 }
 
-// ours are the patterns of one channel, each with the prefix, without those that take out what was never in.
+// ours are the patterns of one channel, without those that take out what was never in.
 func (c choice) ours() (all []string) {
 	if c.one != "" {
 		return []string{readable(c.one)}
@@ -99,9 +97,9 @@ func (c choice) ours() (all []string) {
 		rest, out := strings.CutPrefix(p, "!")
 		switch {
 		case !out:
-			all = append(all, readable(c.prefix+rest))
+			all = append(all, readable(rest))
 		case len(all) > 0:
-			all = append(all, "!"+readable(c.prefix+rest))
+			all = append(all, "!"+readable(rest))
 		}
 	}
 	return all
