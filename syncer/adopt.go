@@ -13,7 +13,7 @@ func (p *planner) adopt(s *Steps, arrived [2][]Arrival) (fars, nears []Arrival) 
 	for _, near := range arrived[Near] {
 		if far, ok := partner[near.ID]; ok {
 			taken[far.ID] = true
-			a := agree(newPair(far, near), far.Flags, near.Flags, p.lastFlags(near.digest()))
+			a := p.policy.agree(newPair(far, near), far.Flags, near.Flags, p.lastFlags(near.digest()))
 			a.New = true
 			s.Agree = append(s.Agree, a)
 			p.leftBehind(near, s.Mailbox)

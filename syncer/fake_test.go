@@ -73,12 +73,22 @@ type memory struct {
 	marksOff bool // cannot remove just one message, as IMAP without UIDPLUS
 	rewrites bool // stores something else than it was given
 	names    bool // has a name for a message that is the same in all mailboxes
+	sealed   bool // is not to be changed
 	refuses  func(verb string, id mailbox.ID) error
 
 	tries   int // of what was refused
 	bodies  int // fetched
 	appends int
 	scans   int
+}
+
+var errSealed = errors.New("changed, and is only to be read")
+
+func (m *memory) effect(do func()) error {
+	if m.sealed {
+		return errSealed
+	}
+	return m.mortal.effect(do)
 }
 
 func newMemory(far bool) *memory {
@@ -587,10 +597,10 @@ func (n *notebook) apply(u mailbox.Update) {
 		n.intents[u.Mailbox] = map[mailbox.ID]mailbox.Intent{}
 	}
 	for _, p := range u.Drop {
-		delete(n.pairs[u.Mailbox], p.Far)
+		delete(n.pairs[u.Mailbox], pairKey(p))
 	}
 	for _, p := range u.Put {
-		n.pairs[u.Mailbox][p.Far] = p
+		n.pairs[u.Mailbox][pairKey(p)] = p
 	}
 	for _, i := range u.Begin {
 		n.intents[u.Mailbox][i.Near] = i
@@ -604,6 +614,14 @@ func (n *notebook) apply(u mailbox.Update) {
 	if u.Near != nil {
 		n.twins[u.Mailbox].Near = *u.Near
 	}
+}
+
+// pairKey is the far ID, or the near one where there is none.
+func pairKey(p mailbox.Pair) mailbox.ID {
+	if p.Far == "" {
+		return "near " + p.Near
+	}
+	return p.Far
 }
 
 // content is what both sides shall agree on: how often each message with its flags is in each mailbox.

@@ -20,6 +20,9 @@ var errUnreadable = errors.New("cannot be read; " + untilRead)
 // identify finds out which arrivals are messages that are known already: on the near side by reading them, on the far
 // side, whose bodies are not to be transferred for it, by size and header of what they might be.
 func (r *run) identify(ctx context.Context, v *view, jobs []*job) error {
+	if r.opts.Direction == Transfer {
+		return r.identifyTransfer(ctx, jobs)
+	}
 	err := r.each(ctx, jobs, func(ctx context.Context, j *job) error { return r.identifyNear(ctx, j) })
 	if err != nil {
 		return err
@@ -28,6 +31,11 @@ func (r *run) identify(ctx context.Context, v *view, jobs []*job) error {
 		return nil
 	}
 	lookup := r.newLookup(jobs)
+	if r.opts.Direction == Backup {
+		if err := r.holdLost(ctx, jobs, lookup); err != nil {
+			return err
+		}
+	}
 	return r.each(ctx, jobs, func(ctx context.Context, j *job) error {
 		if err := r.identifyFar(ctx, j, lookup); err != nil {
 			return fmt.Errorf("mailbox %q: %w", string(j.name), err)
@@ -98,7 +106,7 @@ func (r *run) held(ctx context.Context, j *job, c mailbox.Content) ([]mailbox.Lo
 		if err != nil {
 			return nil, err
 		}
-		if l.Digest == c.Digest && (!j.reset || l.Mailbox != j.name) {
+		if l.Digest == c.Digest && (!j.reset || l.Mailbox != j.name || l.Parked == mailbox.Left) {
 			held = append(held, l)
 		}
 	}
@@ -221,7 +229,7 @@ func (r *run) byAccount(ctx context.Context, j *job, a *Arrival, l *lookup) (kno
 		if a.Evidence == nil {
 			a.Hint, a.Evidence = held.Hint, &Evidence{Content: mailbox.Content{Digest: held.Digest, Size: held.Size}}
 		}
-		here := j.reset && held.Mailbox == j.name
+		here := j.reset && held.Mailbox == j.name && held.Parked != mailbox.Left
 		if held.Near != "" && !here && !l.gone[mailbox.Place{Mailbox: held.Mailbox, ID: held.Near}] {
 			a.Evidence.Held = append(a.Evidence.Held, held)
 		}
@@ -292,7 +300,7 @@ func (r *run) identifyTrashed(ctx context.Context, j *job, l *lookup) error {
 			if held.Size != a.Size || held.Digest.IsZero() || !l.gone[mailbox.Place{Mailbox: held.Mailbox, ID: held.Near}] {
 				continue
 			}
-			same, err := r.sameHeader(ctx, mailbox.Place{Mailbox: j.name, ID: a.ID}, mailbox.Place{Mailbox: held.Mailbox, ID: held.Far})
+			same, err := r.sameHeader(ctx, placed{Far, mailbox.Place{Mailbox: j.name, ID: a.ID}}, placed{Far, mailbox.Place{Mailbox: held.Mailbox, ID: held.Far}})
 			if err != nil {
 				return err
 			}
@@ -305,11 +313,11 @@ func (r *run) identifyTrashed(ctx context.Context, j *job, l *lookup) error {
 	return nil
 }
 
-// sameHeader compares the headers of two far messages.
-func (r *run) sameHeader(ctx context.Context, one, other mailbox.Place) (bool, error) {
+// sameHeader compares the headers of two messages.
+func (r *run) sameHeader(ctx context.Context, one, other placed) (bool, error) {
 	var headers []mailbox.Digest
-	for _, place := range []mailbox.Place{one, other} {
-		err := r.side[Far].Identify(ctx, place.Mailbox, []mailbox.ID{place.ID}, func(_ mailbox.ID, c mailbox.Content) {
+	for _, place := range []placed{one, other} {
+		err := r.side[place.side].Identify(ctx, place.Mailbox, []mailbox.ID{place.ID}, func(_ mailbox.ID, c mailbox.Content) {
 			headers = append(headers, c.Header)
 		})
 		if err != nil && !errors.Is(err, mailbox.ErrNoMailbox) {

@@ -138,7 +138,7 @@ func (a *applier) carryOut(ctx context.Context, j *job, key route, part []Reloca
 			doomed[i].Pair = *m.Pair
 		}
 	}
-	if key.side == Far {
+	if key.side == Far || a.opts.Direction == Transfer {
 		a.touch(j.name)
 		a.touch(key.from)
 	}

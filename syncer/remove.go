@@ -159,26 +159,37 @@ func (a *applier) ensureTrash(ctx context.Context) error {
 
 // removed records what a removal came to: gone, kept under another sign, or not done, which the next run sees.
 func (a *applier) removed(ctx context.Context, j *job, side Side, part []Change, gone, kept map[mailbox.ID]bool) error {
-	update := mailbox.Update{Mailbox: j.name}
+	update, lost := mailbox.Update{Mailbox: j.name}, len(kept)
 	for _, c := range part {
 		id := idOn(side, c.Pair)
 		switch {
 		case gone[id]:
 			update.Drop = append(update.Drop, c.Pair)
+			if !c.Stays {
+				lost++
+			}
 		case kept[id]:
 			continue
 		default:
-			a.leave(j, side.Other(), id, fmt.Errorf("not removed on the %s side: it is no longer the same message", side))
+			a.leave(j, side.Other(), id, fmt.Errorf("not removed on the %s side: it is no longer the same message%s", side, a.orAlone(side)))
 			a.soilJob(j, side)
 		}
 	}
 	a.count(j.name, func(n *Counts) { n.Removed[side] += len(update.Drop) })
-	update.Tally = a.tally(j, side, part[0].Moved, len(update.Drop)+len(kept))
+	update.Tally = a.tally(j, side, part[0].Moved, lost)
 	if err := a.ledger.Commit(ctx, update); err != nil {
 		return err
 	}
 	a.count(j.name, func(c *Counts) { c.Marked += len(kept) })
 	return a.keepAll(ctx, j, part, kept)
+}
+
+// orAlone is what else may keep a message where it is.
+func (a *applier) orAlone(side Side) string {
+	if far, shares := a.side[side].(Labeler); shares && far.Whole() == "" {
+		return ", or no other mailbox that is synced has it, and All Mail is hidden"
+	}
+	return ""
 }
 
 // tally is what a removal adds to those of the day: nothing if the user allowed it in so many words, and nothing for

@@ -31,7 +31,7 @@ func (r *run) renames(ctx context.Context, v *view) (bool, error) {
 			r.report.rename(n)
 			r.pretend(v, n)
 		}
-		v.sort()
+		v.sort(r.opts.Before)
 		return false, nil
 	}
 	depth := shallowest(found)
@@ -74,13 +74,17 @@ func shallowest(found []rename) int {
 
 func (r *run) findRenames(ctx context.Context, v *view) ([]rename, error) {
 	found := slices.Clone(v.spelt)
+	sides := []Side{Far, Near}
+	if r.opts.Direction != BothWays {
+		sides = []Side{Far}
+	}
 	taken := map[mailbox.Name]bool{}
 	for _, name := range v.names {
 		twin, known := v.twins[name]
 		if !known || twin.Pairs == 0 || name == mailbox.Inbox {
 			continue
 		}
-		for _, side := range []Side{Far, Near} {
+		for _, side := range sides {
 			to, err := r.renamedTo(ctx, v, twin, side)
 			if err != nil {
 				return nil, err

@@ -37,7 +37,7 @@ func TestMisspelt(t *testing.T) {
 		for _, name := range strings.Fields(tt.known) {
 			v.twins[mailbox.Name(name)] = mailbox.Twin{Name: mailbox.Name(name)}
 		}
-		v.sort()
+		v.sort(compareNames)
 		var got []string
 		for _, n := range v.misspelt() {
 			got = append(got, fmt.Sprintf("%s > %s", n.from, n.to))
@@ -174,7 +174,7 @@ func TestMisspeltAndChosen(t *testing.T) {
 	} {
 		v := &view{twins: map[mailbox.Name]mailbox.Twin{}}
 		v.infos[Far], v.infos[Near] = infosOf("Work/2024 Work/2025"), infosOf("Work.2024 Work.2025")
-		v.sort()
+		v.sort(compareNames)
 		v.spelt = v.misspelt()
 		v.narrow(mailbox.Patterns(strings.Fields(tt.chosen)).Match)
 		var spelt []string

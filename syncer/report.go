@@ -32,6 +32,8 @@ type Counts struct {
 	Removed        [2]int // by Side
 	Unlabelled     int    // of those removed on the far side, how many are still in other mailboxes there
 	Trashed        int    // of those removed on the far side, how many lie in its Trash now
+	Left           int    // gone on the far side, and kept on the near side, in a backup or a transfer
+	NotChosen      int    // on the far side, and not what the transfer is about
 	Kept           int    // removed on the near side, and kept on the far side, because DeleteRemote says so
 	Marked         int    // marked \Deleted on the far side, because the server cannot remove them alone
 	Created        [2]bool
@@ -41,7 +43,7 @@ type Counts struct {
 
 // Idle tells whether nothing happened in the mailbox.
 func (c Counts) Idle() bool {
-	c.Mailbox = ""
+	c.Mailbox, c.NotChosen = "", 0
 	return c == Counts{}
 }
 
@@ -79,6 +81,8 @@ func (c *Counts) add(o *Counts) {
 	c.Adopted += o.Adopted
 	c.Unlabelled += o.Unlabelled
 	c.Trashed += o.Trashed
+	c.Left += o.Left
+	c.NotChosen += o.NotChosen
 	c.Kept += o.Kept
 	c.Marked += o.Marked
 	for side := range 2 {
@@ -123,9 +127,8 @@ func (r *Report) plan(a *applier, jobs []*job) {
 		if a.opts.DeleteRemote == Never {
 			c.Kept = removals(j.steps.Remove[Far])
 			c.Removed[Far] -= c.Kept
-		} else {
-			c.fated(a.fates, j)
 		}
+		c.fated(a, j)
 		if a.opts.DeleteRemote == Trash && j.name != a.view.trash {
 			c.Trashed = c.Removed[Far] - c.Unlabelled
 		}
@@ -136,9 +139,12 @@ func (r *Report) plan(a *applier, jobs []*job) {
 }
 
 // fated counts removals on a far side where a message can be in several mailboxes.
-func (c *Counts) fated(fates map[mailbox.Place]fate, j *job) {
+func (c *Counts) fated(a *applier, j *job) {
 	for _, change := range j.steps.Remove[Far] {
-		switch fates[mailbox.Place{Mailbox: j.name, ID: change.Pair.Far}] {
+		if a.opts.DeleteRemote == Never && !change.Moved {
+			continue
+		}
+		switch a.fates[mailbox.Place{Mailbox: j.name, ID: change.Pair.Far}] {
 		case goes:
 		case leaves:
 			c.Unlabelled++
@@ -156,6 +162,9 @@ func (j *job) planned() Counts {
 	c := Counts{Removed: [2]int{Near: len(s.Extra)}, Downloaded: len(s.Download), Uploaded: len(s.Upload), Copied: [2]int{Far: len(s.Again), Near: len(s.Link)}}
 	for _, a := range s.Download {
 		c.DownloadedSize += a.Size
+	}
+	for _, p := range s.Leave {
+		c.leave(p)
 	}
 	for _, a := range s.Upload {
 		c.UploadedSize += a.Size
@@ -176,6 +185,13 @@ func (j *job) planned() Counts {
 		c.Deleted[side] = j.deletes(side)
 	}
 	return c
+}
+
+// leave counts what the near side keeps and the far side had before.
+func (c *Counts) leave(p mailbox.Pair) {
+	if p.Far != "" {
+		c.Left++
+	}
 }
 
 // agreed counts an agreement.

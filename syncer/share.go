@@ -16,6 +16,49 @@ const (
 	returns             // it stays in others, and cannot be taken out of this one alone: it comes back
 )
 
+// weigh finds out which removals leave the message in other mailboxes.
+func (r *run) weigh(ctx context.Context, steps []Steps) error {
+	if _, shares := r.side[Far].(Labeler); !shares {
+		return nil
+	}
+	fading := map[mailbox.Place]bool{}
+	for _, s := range steps {
+		for _, list := range [][]mailbox.Pair{s.Forget, pairsOf(s.Remove[Far]), pairsOf(s.Remove[Near])} {
+			for _, p := range list {
+				fading[mailbox.Place{Mailbox: s.Mailbox, ID: p.Far}] = true
+			}
+		}
+	}
+	for _, s := range steps {
+		for _, list := range s.Remove {
+			for i, c := range list {
+				stays, err := r.stays(ctx, c.Pair, fading)
+				if err != nil {
+					return err
+				}
+				list[i].Stays = stays
+			}
+		}
+	}
+	return nil
+}
+
+// stays tells whether both sides have a message in another mailbox, where it does not fade.
+func (r *run) stays(ctx context.Context, pair mailbox.Pair, fading map[mailbox.Place]bool) (bool, error) {
+	if pair.AccountID == "" {
+		return false, nil
+	}
+	for l, err := range r.ledger.ByHint(ctx, mailbox.AccountHint(pair.AccountID)) {
+		if err != nil {
+			return false, err
+		}
+		if l.AccountID == pair.AccountID && l.Near != "" && !fading[mailbox.Place{Mailbox: l.Mailbox, ID: l.Far}] {
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
 // decide settles the fate of all far messages that are to be removed, before the first of them is: what the near side took
 // out of some mailboxes is taken out of those, and what it took out of all of them is removed as a whole.
 func (a *applier) decide(ctx context.Context, jobs []*job) error {
@@ -144,7 +187,7 @@ func (a *applier) staysIn(name mailbox.Name) bool {
 
 // nowhereElse keeps those messages that are in no mailbox that is not synced.
 func (a *applier) nowhereElse(ctx context.Context, j *job, far Labeler, part []Change) (only, further []Change, err error) {
-	if len(part) == 0 || far.Whole() == "" || j.name == a.view.trash {
+	if len(part) == 0 || j.name == a.view.trash {
 		return part, nil, nil
 	}
 	ids := make([]mailbox.ID, len(part))

@@ -70,7 +70,7 @@ func (r *accountRun) once(ctx context.Context) (report *syncer.Report, err error
 	defer func() { err = errors.Join(err, r.ledger.Close()) }()
 	began := time.Now()
 	report, err = r.sync(ctx)
-	err = stoppedBy(ctx, err)
+	err = r.held(stoppedBy(ctx, err))
 	if err == nil && report.Looked == 0 {
 		err = &usageError{errors.New("no mailbox has such a name; see mailboxes in the configuration, and --mailbox")}
 	}
@@ -102,6 +102,9 @@ func (r *accountRun) sync(ctx context.Context) (report *syncer.Report, err error
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, near.Close()) }()
+	if err := r.sameMode(); err != nil {
+		return nil, err
+	}
 	if err := r.narrowed(twins); err != nil {
 		return nil, err
 	}
@@ -115,7 +118,7 @@ func (r *accountRun) sync(ctx context.Context) (report *syncer.Report, err error
 		return nil, err
 	}
 	options := r.env.imapOptions(r.account, r.trace, r.teller.note)
-	options.Traffic = &r.teller.traffic
+	options.Traffic, options.ReadOnly = &r.teller.traffic, r.isBackup()
 	if options.Prefix, err = r.prefix(); err != nil {
 		return nil, err
 	}
@@ -127,13 +130,26 @@ func (r *accountRun) sync(ctx context.Context) (report *syncer.Report, err error
 	o := syncer.Options{
 		DryRun: r.o.dryRun, AllowDelete: r.o.allowDelete, Retry: r.o.retry, MaxDelete: r.account.most,
 		Mailboxes:    chosen(r.account.Mailboxes, r.o.mailboxes),
-		DeleteRemote: syncer.Removal(r.account.DeleteRemote), Events: r.teller, Allowance: bytes.left,
+		DeleteRemote: syncer.Removal(r.account.DeleteRemote), Events: r.teller, Allowance: bytes.left, Direction: r.direction(),
 	}
 	bytes.allow(r.account.quota, far.Has(gmail.Capability))
 	if far.Has(gmail.Capability) {
-		return r.syncGmail(ctx, far, near, o)
+		report, err = r.syncGmail(ctx, far, near, o)
+	} else {
+		report, err = syncer.Run(ctx, farSide{far}, nearSide{near}, r.markedLedger(near), o)
 	}
-	return syncer.Run(ctx, farSide{far}, nearSide{near}, r.markedLedger(near), o)
+	if err == nil {
+		err = r.prune(ctx, nearSide{near})
+	}
+	return report, err
+}
+
+// held tells of a brake in the words of a backup.
+func (r *accountRun) held(err error) error {
+	if r.isBackup() && errors.As(err, new(*syncer.BrakeError)) {
+		return &heldBackup{err}
+	}
+	return err
 }
 
 // stage names a place in the scratch directory for what is not there yet and may not be made, because this is a dry

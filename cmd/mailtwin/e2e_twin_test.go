@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -61,6 +62,7 @@ type server struct {
 	addr, user, password string
 	profile              imaptest.Profile
 	delete               string // delete_remote
+	mode                 string
 }
 
 func newTwin(t tester, s server) *twin {
@@ -77,9 +79,7 @@ func newTwin(t tester, s server) *twin {
 		proxy:    imaptest.NewProxy(t, s.addr, imaptest.ProxyOptions{Profile: s.profile}),
 		expected: map[[32]byte]int{},
 	}
-	if s.delete == "" {
-		s.delete = "expunge"
-	}
+	s.delete, s.mode = cmp.Or(s.delete, "expunge"), cmp.Or(s.mode, modeSync)
 	host, port, err := net.SplitHostPort(w.proxy.Addr)
 	w.must(err)
 	w.must(os.WriteFile(w.config, fmt.Appendf(nil, `[accounts.test]
@@ -91,8 +91,9 @@ password = %q
 maildir = %q
 state = %q
 delete_remote = %q
+mode = %q
 timeout = "30s"
-`, host, port, s.user, s.password, w.tree.Root, filepath.Join(dir, "state.db"), s.delete), 0o600))
+`, host, port, s.user, s.password, w.tree.Root, filepath.Join(dir, "state.db"), s.delete, s.mode), 0o600))
 	return w
 }
 

@@ -102,6 +102,7 @@ const (
 	roleSpam      mailbox.Role = "Junk"
 	roleTrash     mailbox.Role = mailbox.RoleTrash
 	roleDrafts    mailbox.Role = "Drafts"
+	roleSent      mailbox.Role = "Sent"
 	roleStarred   mailbox.Role = "Flagged"
 	roleImportant mailbox.Role = "Important"
 )
@@ -145,10 +146,16 @@ func (a *Account) learn(listed []imap.Listed) {
 
 // isView tells whether a mailbox shows messages that All Mail has, too.
 func (a *Account) isView(name mailbox.Name) bool {
+	return a.Whole() != "" && a.shows(name)
+}
+
+// shows tells whether a mailbox shows messages by their labels, as all do but Spam and Trash, and as one will that was just
+// made and was never listed.
+func (a *Account) shows(name mailbox.Name) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	l, ok := a.folders[name]
-	return ok && a.all != "" && !l.NoSelect && l.Role != roleSpam && l.Role != roleTrash
+	l := a.folders[name]
+	return !l.NoSelect && l.Role != roleSpam && l.Role != roleTrash
 }
 
 // before returns how far each mailbox was known, by its mark in the ledger.

@@ -197,7 +197,7 @@ func (c *session) setFlag(m *message, word string, on bool) {
 	switch {
 	case strings.EqualFold(word, `\Deleted`):
 		if on && f.use != `\Trash` && f.use != `\Junk` {
-			c.s.count.Deleted++
+			c.s.noteDeleted()
 		}
 		if on {
 			f.deleted[m.id] = true

@@ -78,6 +78,9 @@ func TestF7NoBody(t *testing.T) {
 		c.do("SELECT INBOX")
 		c.s.Fault(Fault{Verb: "FETCH", Body: body})
 		c.want(want+`\nOK Success`, "UID FETCH 1 (UID BODY.PEEK[])")
+		if n := c.s.Counters().Bodies[c.id(1)]; n > 0 {
+			t.Errorf("%s: %d bodies were counted", body, n)
+		}
 	}
 	c := enter(t, Options{})
 	c.do("SELECT INBOX")
@@ -113,6 +116,9 @@ func TestF9Cut(t *testing.T) {
 		c.want(tt.want, tt.command)
 		if (len(c.s.Messages()[0].Flags) > 0) != tt.done {
 			t.Errorf("%s: done is %v", name, !tt.done)
+		}
+		if n := c.s.Counters().Bodies[c.id(1)]; (n > 0) != (name == "behind the last") {
+			t.Errorf("%s: %d bodies were counted", name, n)
 		}
 	}
 }
@@ -220,5 +226,11 @@ func TestCounters(t *testing.T) {
 	if got.Flights != 2 || got.Verbs["SELECT"] != 1 || got.Bodies[c.id(1)] != 1 || got.Down < 500 || got.Up < 50 ||
 		!slices.Equal(got.Lines, []string{"SELECT INBOX", "UID FETCH 1 (BODY.PEEK[])", "UID STORE 1 +FLAGS (Job)"}) {
 		t.Errorf("%+v", got)
+	}
+	c.do(`UID STORE 1 +FLAGS (\Deleted)`)
+	counted := c.s.Counters().Deleted
+	c.s.ResetCounters()
+	if c.s.Counters().Deleted != 0 || counted != 1 || c.s.EverDeleted() != 1 {
+		t.Errorf(`\Deleted was counted %d times, ever %d`, counted, c.s.EverDeleted())
 	}
 }

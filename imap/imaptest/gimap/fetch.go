@@ -204,9 +204,9 @@ func (c *session) answerFetch(e numbered, f fetching, fault *Fault) {
 	}
 	text := fmt.Sprintf("* %d FETCH (%s", e.seq, strings.Join(parts, " "))
 	for _, b := range f.bodies {
-		data := b.of(e.m.raw)
+		data, whole := b.of(e.m.raw), uint64(0)
 		if b.section == "" && !b.partial {
-			c.s.count.Bodies[e.m.id]++
+			whole = e.m.id
 			switch fault.Body {
 			case "absent":
 				continue
@@ -214,13 +214,13 @@ func (c *session) answerFetch(e numbered, f fetching, fault *Fault) {
 				text += " " + b.name() + " NIL"
 				continue
 			case "empty":
-				data = nil
+				data, whole = nil, 0
 			}
 		}
 		if !strings.HasSuffix(text, "(") {
 			text += " "
 		}
-		c.out = append(c.out, chunk{text: fmt.Appendf(nil, "%s%s {%d}\r\n", text, b.name(), len(data))}, chunk{text: data, literal: true})
+		c.out = append(c.out, chunk{text: fmt.Appendf(nil, "%s%s {%d}\r\n", text, b.name(), len(data))}, chunk{text: data, literal: true, body: whole})
 		text = ""
 	}
 	c.out = append(c.out, chunk{text: []byte(text + ")\r\n")})

@@ -179,7 +179,7 @@ func (c *session) add(u upload) {
 	}
 	m := s.deliver(u.raw, u.f.place(), labels, flags, u.date)
 	if deleted {
-		c.s.count.Deleted++
+		c.s.noteDeleted()
 		s.expunge(u.f, m)
 	}
 }

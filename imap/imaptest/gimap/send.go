@@ -63,8 +63,13 @@ func (a *answer) write(part chunk) error {
 		}
 		text = text[at:]
 	}
-	_, err := a.w.Write(text)
-	return err
+	if _, err := a.w.Write(text); err != nil {
+		return err
+	}
+	if part.body != 0 {
+		a.s.noteBody(part.body)
+	}
+	return nil
 }
 
 func uses(f *Fault, p Point) bool { return f.Cut == p || f.Stall == p || f.At == p && f.Web != nil }

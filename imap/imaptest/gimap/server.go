@@ -26,6 +26,7 @@ type Server struct {
 	tokens   map[string]time.Time // until when each is good
 	faults   []*planned
 	count    Counters
+	deleted  int                      // see EverDeleted
 	used     struct{ down, up int64 } // of the quota
 	sent     []Submission
 	closed   bool

@@ -40,6 +40,7 @@ type session struct {
 type chunk struct {
 	text    []byte
 	literal bool
+	body    uint64 // it is the whole of this message
 }
 
 // A countedConn counts octets.
