@@ -44,6 +44,7 @@ func (a *account) table() string {
 	line("maildir", a.Maildir)
 	line("layout", a.Layout)
 	list("mailboxes", a.Mailboxes)
+	line("mode", a.Mode)
 	line("delete_remote", a.DeleteRemote)
 	if a.Connections != nil {
 		fmt.Fprintf(&b, "connections = %d\n", *a.Connections)

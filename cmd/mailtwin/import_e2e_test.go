@@ -219,15 +219,17 @@ func (w *importWorld) maildir(s side) imaptest.View {
 	return v
 }
 
-// TestImportMbsync takes over what mbsync keeps for two accounts: one with directories in directories, patterns and a
-// program that prints the password; one as Maildir++, with the password in the file.
+// TestImportMbsync takes over what mbsync keeps for three accounts: one with directories in directories, patterns and a
+// program that prints the password; one as Maildir++, with the password in the file; and one of which mbsync only reads.
 func TestImportMbsync(t *testing.T) {
 	w := newImportWorld(t, imaptest.Dovecot(t, imaptest.DovecotOptions{Password: "S3cret-marker"}))
 	each := size(9, 900)
 	work := w.account(each, "INBOX", "Work/2024", "Größe", "日本語/R&D", "Spam", "Work/2024/deep")
 	home := w.account(each, "INBOX", "Lists/Ü/a")
+	read := w.account(each, "INBOX", "Old")
 	w.write("secret", w.dovecot.Password+"\n")
 	w.must(os.MkdirAll(filepath.Join(w.home, "Mail/work"), 0o700))
+	w.must(os.MkdirAll(filepath.Join(w.home, "Mail/read"), 0o700))
 	rc := w.write(".mbsyncrc", fmt.Sprintf(`# both accounts
 Create Near
 Expunge Both
@@ -271,7 +273,25 @@ Near :home-near:
 Patterns *
 SyncState *
 MaxMessages 0
-`, work.host, work.port, work.user, home.host, home.port, home.user, w.dovecot.Password))
+
+IMAPStore read-far
+Host %s
+Port %s
+User %s
+PassCmd "cat @HOME@/secret"
+SSLType None
+
+MaildirStore read-near
+Path ~/Mail/read/
+Inbox ~/Mail/read/INBOX
+SubFolders Verbatim
+
+Channel read
+Far :read-far:
+Near :read-near:
+Patterns *
+Sync Pull
+`, work.host, work.port, work.user, home.host, home.port, home.user, w.dovecot.Password, read.host, read.port, read.user))
 	w.other("mbsync", "-c", rc, "-a")
 	w.run(exitDone, "init", "--from", "mbsync", "--dry-run")
 	if _, err := os.Stat(filepath.Join(w.home, ".config")); err == nil || len(w.ring) > 0 {
@@ -282,7 +302,7 @@ MaxMessages 0
 	if !strings.HasSuffix(dry, w.config()[:10]) && !strings.Contains(dry, strings.TrimSpace(w.config())) {
 		t.Errorf("the dry run printed\n%s\nand this was written:\n%s", dry, w.config())
 	}
-	for _, words := range []string{":2: Create: ", ":4: CopyArrivalDate: mailtwin always keeps", ":42: SyncState: "} {
+	for _, words := range []string{":2: Create: ", ":4: CopyArrivalDate: mailtwin always keeps", ":42: SyncState: ", ":61: Sync: mode = \"backup\""} {
 		if !strings.Contains(w.stderr, rc+words) {
 			t.Errorf("%q is not in:\n%s", words, w.stderr)
 		}
@@ -293,10 +313,11 @@ MaxMessages 0
 	w.adopts(
 		side{work, "Mail/work", false, "INBOX Work/2024 Größe 日本語/R&D", each},
 		side{home, "Maildir", true, "INBOX Lists/Ü/a", each},
+		side{read, "Mail/read", false, "INBOX Old", each},
 	)
 	before := w.config()
 	w.run(exitDone, "init", "--from", "mbsync", rc)
-	if w.config() != before || strings.Count(w.stdout, "was left as it is") != 2 {
+	if w.config() != before || strings.Count(w.stdout, "was left as it is") != 3 {
 		t.Errorf("once more: %s%s", w.stdout, w.config())
 	}
 }

@@ -14,7 +14,7 @@ type mbsync struct {
 	sections map[string]map[string]*rcfile.Section // by kind and name
 	channels []*mbsyncChannel
 	groups   []*rcfile.Section
-	pairs    []*mbsyncPair
+	pairs    []*mbsyncAccount
 }
 
 // An mbsyncChannel connects mailboxes of two stores.
@@ -31,8 +31,8 @@ type mbsyncRef struct {
 	box    string
 }
 
-// An mbsyncPair is an IMAP account and a Maildir store, with all channels between them. It becomes one account.
-type mbsyncPair struct {
+// An mbsyncAccount is an IMAP account and a Maildir store, with all channels between them. It becomes one account.
+type mbsyncAccount struct {
 	*takeover
 	login    *rcfile.Section // where Host and User stand
 	near     *rcfile.Section
@@ -107,10 +107,10 @@ func (m *mbsync) pairUp() {
 			m.say(rcfile.Option{Line: c.section.Line, Said: "Channel " + c.section.Name}, "%s; it was left out", reason)
 			continue
 		}
-		at := slices.IndexFunc(m.pairs, func(p *mbsyncPair) bool { return p.login == login && p.near == c.near.store })
+		at := slices.IndexFunc(m.pairs, func(p *mbsyncAccount) bool { return p.login == login && p.near == c.near.store })
 		if at < 0 {
 			at = len(m.pairs)
-			m.pairs = append(m.pairs, &mbsyncPair{takeover: &takeover{account: &account{}}, login: login, near: c.near.store})
+			m.pairs = append(m.pairs, &mbsyncAccount{takeover: &takeover{account: &account{}}, login: login, near: c.near.store})
 		}
 		m.pairs[at].channels = append(m.pairs[at].channels, c)
 	}
@@ -161,7 +161,7 @@ func (m *mbsync) login(store *rcfile.Section) *rcfile.Section {
 }
 
 // nameOf is what a user of mbsync calls the pair: its channel, or a group of just these channels; else the IMAP account.
-func (m *mbsync) nameOf(p *mbsyncPair) string {
+func (m *mbsync) nameOf(p *mbsyncAccount) string {
 	name := p.login.Name
 	if len(p.channels) == 1 {
 		name = p.channels[0].section.Name

@@ -11,7 +11,7 @@ import (
 )
 
 // base is what the names of all mailboxes of a pair begin with in its Maildir store, up to a slash.
-func (p *mbsyncPair) base() string {
+func (p *mbsyncAccount) base() string {
 	base, first := "", true
 	for _, c := range p.channels {
 		if c.near.box == "" && len(c.patterns) == 0 || c.near.box == inboxName {
@@ -42,7 +42,7 @@ func (m *mbsync) apart() {
 	roots := make([]string, len(m.pairs))
 	for i, p := range m.pairs {
 		roots[i] = p.root
-		shared := slices.ContainsFunc(m.pairs, func(other *mbsyncPair) bool { return other != p && within(other.root, p.root) })
+		shared := slices.ContainsFunc(m.pairs, func(other *mbsyncAccount) bool { return other != p && within(other.root, p.root) })
 		if shared && p.account.Layout == "" {
 			roots[i] = filepath.Join(p.root, strings.TrimLeft(p.account.name, "."))
 		}
@@ -58,7 +58,7 @@ func (m *mbsync) apart() {
 }
 
 // lay finds out which mailboxes there are, where each has to lie, and how to choose them all.
-func (m *mbsync) lay(p *mbsyncPair) {
+func (m *mbsync) lay(p *mbsyncAccount) {
 	boxes, err := p.store.boxes()
 	if err != nil {
 		m.lacks(p.takeover, p.near, "%v", err)
@@ -68,7 +68,7 @@ func (m *mbsync) lay(p *mbsyncPair) {
 	dirs := map[string]string{} // by name on the server
 	for _, box := range boxes {
 		name, ok := p.serverName(box)
-		others := slices.ContainsFunc(m.pairs, func(other *mbsyncPair) bool { return within(box.dir, other.root) && !within(p.root, other.root) })
+		others := slices.ContainsFunc(m.pairs, func(other *mbsyncAccount) bool { return within(box.dir, other.root) && !within(p.root, other.root) })
 		switch {
 		case !ok || others:
 			continue
@@ -86,7 +86,7 @@ func (m *mbsync) lay(p *mbsyncPair) {
 }
 
 // serverName is what the server calls a mailbox of the Maildir store; not ok if no channel has to do with it.
-func (p *mbsyncPair) serverName(box mbsyncBox) (name string, ok bool) {
+func (p *mbsyncAccount) serverName(box mbsyncBox) (name string, ok bool) {
 	for _, c := range p.channels {
 		near := box.name
 		if near == inboxName && p.store.mapInbox != "" {
@@ -99,7 +99,7 @@ func (p *mbsyncPair) serverName(box mbsyncBox) (name string, ok bool) {
 			continue
 		}
 		rest, below := strings.CutPrefix(near, c.near.box)
-		if !below || !(choice{patterns: c.patterns}).matches(rest) {
+		if !below || !(mbsyncChoice{patterns: c.patterns}).matches(rest) {
 			continue
 		}
 		// A pattern that names INBOX means it; whether "*" does, depends on the server, but mbsync leaves its traces.
@@ -144,8 +144,8 @@ func (c *mbsyncChannel) farPath() string {
 }
 
 // choose writes down which mailboxes the account is about.
-func (m *mbsync) choose(p *mbsyncPair, names []string, inbox bool) {
-	var choices []choice
+func (m *mbsync) choose(p *mbsyncAccount, names []string, inbox bool) {
+	var choices []mbsyncChoice
 	explicit, beyond := false, false
 	var at rcfile.Option
 	for _, c := range p.channels {
@@ -197,13 +197,13 @@ func orAll(patterns []string) []string {
 }
 
 // choice is what a channel chooses, in the names of the server.
-func (c *mbsyncChannel) choice() choice {
+func (c *mbsyncChannel) choice() mbsyncChoice {
 	if len(c.patterns) == 0 {
-		return choice{one: c.farName(orInbox(c.far.box))}
+		return mbsyncChoice{one: c.farName(orInbox(c.far.box))}
 	}
 	flat, flattened := c.far.store.Get("flatten")
 	inbox, mapped := c.far.store.Get("mapinbox")
-	chosen := choice{}
+	chosen := mbsyncChoice{}
 	for _, pattern := range c.patterns {
 		pattern, out := strings.CutPrefix(pattern, "!")
 		if flattened {

@@ -11,7 +11,7 @@ import (
 )
 
 // connect takes over how mbsync reaches the server and logs in.
-func (m *mbsync) connect(p *mbsyncPair) {
+func (m *mbsync) connect(p *mbsyncAccount) {
 	if o, ok := p.login.Get("tunnel"); ok {
 		m.refuse(p.takeover, o, "mailtwin opens its connections itself, and there is nothing like it. Let the command listen on a port of this "+
 			"machine, as ssh -L does, and write the account down by hand with host, port and tls")
@@ -42,7 +42,7 @@ func (m *mbsync) connect(p *mbsyncPair) {
 }
 
 // host finds the server and how the connection is protected.
-func (m *mbsync) host(p *mbsyncPair) {
+func (m *mbsync) host(p *mbsyncAccount) {
 	o, ok := p.login.Get("host")
 	if !ok {
 		m.lacks(p.takeover, p.login, "there is no Host")
@@ -103,7 +103,7 @@ func mbsyncYes(o rcfile.Option) bool {
 	return slices.Contains([]string{"yes", "true", "on", "1"}, strings.ToLower(o.Value()))
 }
 
-func (m *mbsync) user(p *mbsyncPair) {
+func (m *mbsync) user(p *mbsyncAccount) {
 	o, ok := p.login.Get("user")
 	if ok {
 		p.account.User = o.Value()
@@ -117,7 +117,7 @@ func (m *mbsync) user(p *mbsyncPair) {
 }
 
 // certificates takes over whom mbsync trusts.
-func (m *mbsync) certificates(p *mbsyncPair) {
+func (m *mbsync) certificates(p *mbsyncAccount) {
 	o, ok := p.login.Get("certificatefile")
 	system, has := p.login.Get("systemcertificates")
 	if has && !mbsyncYes(system) && !ok {
@@ -142,7 +142,7 @@ func (m *mbsync) certificates(p *mbsyncPair) {
 }
 
 // password takes over how mbsync comes to the password, or to an access token.
-func (m *mbsync) password(p *mbsyncPair) {
+func (m *mbsync) password(p *mbsyncAccount) {
 	token := m.mechanisms(p)
 	if o, ok := p.login.Get("usekeychain"); ok && mbsyncYes(o) {
 		p.account.PasswordCommand = command{words: []string{"security", "find-internet-password", "-r", "imap", "-s", p.account.Host, "-a", p.account.User, "-w"}}
@@ -173,7 +173,7 @@ func (m *mbsync) password(p *mbsyncPair) {
 }
 
 // mechanisms tells whether the login is done with an access token.
-func (m *mbsync) mechanisms(p *mbsyncPair) (token bool) {
+func (m *mbsync) mechanisms(p *mbsyncAccount) (token bool) {
 	var named []string
 	var at rcfile.Option
 	for _, o := range p.login.Options {

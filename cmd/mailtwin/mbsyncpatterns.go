@@ -8,9 +8,9 @@ import (
 	"mailtwin/mailbox"
 )
 
-// A choice is what one channel of mbsync chooses among the mailboxes of the server: one by its name, or those that
+// An mbsyncChoice is what one channel of mbsync chooses among the mailboxes of the server: one by its name, or those that
 // patterns match.
-type choice struct {
+type mbsyncChoice struct {
 	one      string   // empty if there are patterns
 	patterns []string // "*" is any text, "%" any text without "/", "!" takes out; the last one that matches decides
 }
@@ -18,7 +18,7 @@ type choice struct {
 // matches tells whether patterns of mbsync choose a name.
 //
 // Source: mbsync(1), Patterns.
-func (c choice) matches(name string) bool {
+func (c mbsyncChoice) matches(name string) bool {
 	if c.one != "" {
 		return c.one == name
 	}
@@ -53,7 +53,7 @@ func mbsyncGlob(pattern, text string) bool {
 
 // ourPatterns writes down in our patterns what the channels of an account choose together. exact is false if that cannot
 // be done: we have nothing like "%", and the patterns of one channel know nothing of those of another.
-func ourPatterns(choices []choice) (patterns mailbox.Patterns, exact bool) {
+func ourPatterns(choices []mbsyncChoice) (patterns mailbox.Patterns, exact bool) {
 	var wholes, positive []string
 	var narrowed [][]string // of channels that take something out
 	for _, c := range choices {
@@ -89,7 +89,7 @@ func ourPatterns(choices []choice) (patterns mailbox.Patterns, exact bool) {
 }
 
 // ours are the patterns of one channel, without those that take out what was never in.
-func (c choice) ours() (all []string) {
+func (c mbsyncChoice) ours() (all []string) {
 	if c.one != "" {
 		return []string{readable(c.one)}
 	}

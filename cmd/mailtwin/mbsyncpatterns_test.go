@@ -12,22 +12,22 @@ import (
 
 func TestOurPatterns(t *testing.T) {
 	for _, tt := range []struct {
-		choices []choice
+		choices []mbsyncChoice
 		want    string // "no" if it cannot be written down
 	}{
-		{[]choice{{one: "INBOX"}}, "INBOX"},
-		{[]choice{{patterns: []string{"*"}}}, "*"},
-		{[]choice{{patterns: []string{"*", "!Spam", "!Archive/*", "Archive/2026"}}}, "* !Spam !Archive/* Archive/2026"},
-		{[]choice{{patterns: []string{"%", "!Trash"}}}, "* !*/* !Trash"},
-		{[]choice{{patterns: []string{"INBOX", "Lists/%", "%"}}}, "* !*/* Lists/* !Lists/*/* INBOX"},
-		{[]choice{{patterns: []string{"!Trash", "*"}}}, "*"},
-		{[]choice{{patterns: []string{"[Gmail]/*"}}, {one: "INBOX"}}, "[Gmail]/* INBOX"},
-		{[]choice{{one: "[Gmail]/Entw&APw-rfe"}}, "[Gmail]/Entwürfe"},
-		{[]choice{{one: "Trash"}, {patterns: []string{"*", "!Trash"}}}, "* !Trash Trash"},
-		{[]choice{{patterns: []string{"*", "!Spam%"}}}, "no"},
-		{[]choice{{patterns: []string{"*", "!a"}}, {patterns: []string{"b/*", "!b/c"}}}, "no"},
-		{[]choice{{patterns: []string{"*", "!a/*", "a/%"}}}, "no"},
-		{[]choice{{patterns: []string{"a?"}}}, "no"},
+		{[]mbsyncChoice{{one: "INBOX"}}, "INBOX"},
+		{[]mbsyncChoice{{patterns: []string{"*"}}}, "*"},
+		{[]mbsyncChoice{{patterns: []string{"*", "!Spam", "!Archive/*", "Archive/2026"}}}, "* !Spam !Archive/* Archive/2026"},
+		{[]mbsyncChoice{{patterns: []string{"%", "!Trash"}}}, "* !*/* !Trash"},
+		{[]mbsyncChoice{{patterns: []string{"INBOX", "Lists/%", "%"}}}, "* !*/* Lists/* !Lists/*/* INBOX"},
+		{[]mbsyncChoice{{patterns: []string{"!Trash", "*"}}}, "*"},
+		{[]mbsyncChoice{{patterns: []string{"[Gmail]/*"}}, {one: "INBOX"}}, "[Gmail]/* INBOX"},
+		{[]mbsyncChoice{{one: "[Gmail]/Entw&APw-rfe"}}, "[Gmail]/Entwürfe"},
+		{[]mbsyncChoice{{one: "Trash"}, {patterns: []string{"*", "!Trash"}}}, "* !Trash Trash"},
+		{[]mbsyncChoice{{patterns: []string{"*", "!Spam%"}}}, "no"},
+		{[]mbsyncChoice{{patterns: []string{"*", "!a"}}, {patterns: []string{"b/*", "!b/c"}}}, "no"},
+		{[]mbsyncChoice{{patterns: []string{"*", "!a/*", "a/%"}}}, "no"},
+		{[]mbsyncChoice{{patterns: []string{"a?"}}}, "no"},
 	} {
 		got := "no"
 		if patterns, exact := ourPatterns(tt.choices); exact {
@@ -45,11 +45,11 @@ func TestOurPatternsChooseTheSame(t *testing.T) {
 	name := rapid.StringMatching(`[ab]{1,2}(/[ab]{1,2}){0,3}`)
 	exacts := 0
 	rapid.Check(t, func(t *rapid.T) {
-		var choices []choice
+		var choices []mbsyncChoice
 		for i := range rapid.IntRange(1, 3).Draw(t, "channels") {
-			c := choice{patterns: rapid.SliceOfN(pattern, 1, 4).Draw(t, fmt.Sprint("patterns", i))}
+			c := mbsyncChoice{patterns: rapid.SliceOfN(pattern, 1, 4).Draw(t, fmt.Sprint("patterns", i))}
 			if rapid.IntRange(0, 4).Draw(t, "one") == 0 {
-				c = choice{one: name.Draw(t, "name")}
+				c = mbsyncChoice{one: name.Draw(t, "name")}
 			}
 			choices = append(choices, c)
 		}

@@ -32,7 +32,7 @@ const (
 const inboxName = string(mailbox.Inbox)
 
 // openStore reads where the mailboxes of a pair lie.
-func (m *mbsync) openStore(p *mbsyncPair) {
+func (m *mbsync) openStore(p *mbsyncAccount) {
 	s := &mbsyncStore{}
 	p.store = s
 	where := func(key, usual string) string {
@@ -70,7 +70,7 @@ func (m *mbsync) openStore(p *mbsyncPair) {
 }
 
 // separator refuses names of files in which the flags do not stand behind a colon.
-func (m *mbsync) separator(p *mbsyncPair) {
+func (m *mbsync) separator(p *mbsyncAccount) {
 	o, ok := p.near.Get("infodelimiter")
 	if !ok {
 		o, ok = m.global.Get("fielddelimiter")

@@ -11,6 +11,12 @@ import (
 // The ways that a channel of mbsync takes: what travels to which side.
 type mbsyncWays struct{ pull, push map[string]bool }
 
+// oneWay tells whether nothing travels to the far side.
+func (w mbsyncWays) oneWay() bool { return len(w.push) == 0 && len(w.pull) > 0 }
+
+// backupWords is what to say where another program changes nothing on the server.
+const backupWords = `mode = "backup": nothing is changed on the server, and nothing that vanished there is removed in the Maildir; flags that you change here are put back`
+
 // mbsyncTypes are what can travel, by all the names that it has had.
 var mbsyncTypes = map[string]string{"new": "new", "delete": "delete", "gone": "delete", "flags": "flags", "renew": "renew", "upgrade": "renew", "old": "old"}
 
@@ -71,15 +77,29 @@ func (m *mbsync) setting(c *mbsyncChannel, key string) (rcfile.Option, bool) {
 
 // ways takes over what mbsync brings to which side, and what of it goes away. Where channels differ, the account gets what
 // takes least away.
-func (m *mbsync) ways(p *mbsyncPair) {
+func (m *mbsync) ways(p *mbsyncAccount) {
 	least := map[syncer.Removal]int{"": 0, syncer.Expunge: 1, syncer.Trash: 2, syncer.Never: 3}
 	remove := syncer.Removal("")
+	oneWay := 0
 	for _, c := range p.channels {
+		m.amounts(p, c)
+		if o, ok := m.setting(c, "sync"); ok && readWays(o.Values).oneWay() {
+			oneWay++
+			m.say(o, "%s", backupWords)
+			continue
+		}
 		if r := m.removal(p, c); least[r] > least[remove] {
 			remove = r
 		}
-		m.amounts(p, c)
 		m.mailboxes(c)
+	}
+	switch oneWay {
+	case 0:
+	case len(p.channels):
+		p.account.Mode = modeBackup
+		return
+	default:
+		m.lacks(p.takeover, p.near, "some of its channels change nothing on the server, and others do; mailtwin goes one way or both for a whole account")
 	}
 	if p.account.DeleteRemote = string(remove); remove == syncer.Trash {
 		p.account.DeleteRemote = "" // which is how it is anyway
@@ -87,7 +107,7 @@ func (m *mbsync) ways(p *mbsyncPair) {
 }
 
 // removal tells what becomes of mail on the server that was removed in the Maildir.
-func (m *mbsync) removal(p *mbsyncPair, c *mbsyncChannel) syncer.Removal {
+func (m *mbsync) removal(p *mbsyncAccount, c *mbsyncChannel) syncer.Removal {
 	o, ok := m.setting(c, "sync")
 	if !ok {
 		o.Values = []string{"full"}
@@ -96,9 +116,6 @@ func (m *mbsync) removal(p *mbsyncPair, c *mbsyncChannel) syncer.Removal {
 	switch {
 	case len(w.push) == 0 && len(w.pull) == 0:
 		m.refuse(p.takeover, o, "mbsync syncs nothing here")
-	case len(w.push) == 0:
-		m.refuse(p.takeover, o, "mbsync changes nothing on the server. mailtwin sync goes both ways: what you change in the Maildir would be changed there, too. "+
-			"If that may be, leave Sync out here, and try again")
 	case len(w.pull) == 0:
 		m.refuse(p.takeover, o, "mbsync changes nothing in the Maildir. mailtwin sync goes both ways. If that may be, leave Sync out here, and try again")
 	case !w.push["delete"]:
@@ -114,7 +131,7 @@ func (m *mbsync) removal(p *mbsyncPair, c *mbsyncChannel) syncer.Removal {
 }
 
 // expunge tells the same of a channel that marks mail as deleted on the server.
-func (m *mbsync) expunge(p *mbsyncPair, c *mbsyncChannel) syncer.Removal {
+func (m *mbsync) expunge(p *mbsyncAccount, c *mbsyncChannel) syncer.Removal {
 	far := false
 	var at rcfile.Option
 	for _, key := range []string{"expunge", "expungesolo"} {
@@ -145,7 +162,7 @@ func (m *mbsync) expunge(p *mbsyncPair, c *mbsyncChannel) syncer.Removal {
 }
 
 // amounts refuses what would leave the Maildir with mail that is none.
-func (m *mbsync) amounts(p *mbsyncPair, c *mbsyncChannel) {
+func (m *mbsync) amounts(p *mbsyncAccount, c *mbsyncChannel) {
 	for _, s := range []*rcfile.Section{c.section, c.far.store, c.near.store} {
 		if o, ok := s.Get("maxsize"); ok && strings.Trim(strings.ToLower(o.Value()), "kmb") != "0" {
 			m.refuse(p.takeover, o, "mbsync stores a placeholder instead of a larger message, and mailtwin would take that for mail and upload it. Set it to 0, "+

@@ -143,12 +143,14 @@ func (m *offlineimap) yes(a *offlineimapAccount, s *rcfile.Section, key string, 
 
 // ways takes over what travels to which side.
 func (m *offlineimap) ways(a *offlineimapAccount) {
-	if o, is := m.yes(a, a.far, "readonly", false); is {
-		m.refuse(a.takeover, o, "OfflineIMAP changes nothing on the server. mailtwin sync goes both ways: what you change in the Maildir would be changed there, too. "+
-			"If that may be, leave this line out, and try again")
-	}
+	far, oneWay := m.yes(a, a.far, "readonly", false)
 	if o, is := m.yes(a, a.near, "readonly", false); is {
 		m.refuse(a.takeover, o, "OfflineIMAP changes nothing in the Maildir. mailtwin sync goes both ways. If that may be, leave this line out, and try again")
+	}
+	if oneWay {
+		a.account.Mode = modeBackup
+		m.say(far, "%s", backupWords)
+		return
 	}
 	never := false
 	if o, is := m.yes(a, a.near, "sync_deletes", true); !is {
