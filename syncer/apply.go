@@ -49,7 +49,7 @@ type applier struct {
 	view *view
 	jobs map[mailbox.Name]*job
 
-	fates  map[mailbox.Place]fate // of far messages that are to be removed, if one can be in several mailboxes
+	fates  map[mailbox.Place]fate // of far messages that are to be removed, where one can be, or show, in several mailboxes
 	losers []mailbox.Name         // mailboxes in which some are to be removed
 }
 
@@ -138,10 +138,7 @@ func (a *applier) createOn(ctx context.Context, j *job, side Side) error {
 	}
 	if err := a.side[side].Create(ctx, j.name); err != nil {
 		j.failed[side] = true
-		for _, m := range j.steps.Relocate { // what was to come here stays where it is
-			a.soil(m.From.Mailbox, Far)
-			a.soil(m.From.Mailbox, Near)
-		}
+		a.stay(j.steps.Relocate)
 		return a.tolerate(j, fmt.Errorf("create it on the %s side: %w", side, err))
 	}
 	j.created[side] = true
@@ -186,6 +183,7 @@ func (a *applier) settle(ctx context.Context, j *job, agreements []Agreement) er
 			a.drop(g, update(g.Drop.Mailbox))
 		}
 		update(j.name).Put = append(update(j.name).Put, g.Pair)
+		update(j.name).Log = append(update(j.name).Log, g.log(j.name)...)
 		if g.New {
 			update(j.name).End = append(update(j.name).End, g.Pair.Near)
 		}
@@ -264,7 +262,7 @@ func (a *applier) setFlags(ctx context.Context, j *job, side Side, agreements []
 func (a *applier) deleteMailbox(ctx context.Context, j *job) error {
 	if j.missing[Near] && (j.missing[Far] || j.orphaned()) && !j.created[Near] {
 		j.forgotten = true
-		return a.ledger.Commit(ctx, mailbox.Update{Mailbox: j.name, Forget: true})
+		return a.ledger.Commit(ctx, mailbox.Update{Mailbox: j.name, Forget: true, Log: mailboxRemoved(j.name)})
 	}
 	if j.later && !j.dirty[Far] && !j.dirty[Near] {
 		j.forgotten = true
@@ -282,11 +280,13 @@ func (a *applier) deleteMailbox(ctx context.Context, j *job) error {
 		if err != nil && !errors.Is(err, mailbox.ErrNotEmpty) {
 			return fmt.Errorf("remove the mailbox on the %s side: %w", side, err)
 		}
+		forget := mailbox.Update{Mailbox: j.name, Forget: true}
 		if err == nil {
 			a.count(j.name, func(c *Counts) { c.Deleted[side] = true })
+			forget.Log = mailboxRemoved(j.name, side)
 		}
 		j.forgotten = true
-		return a.ledger.Commit(ctx, mailbox.Update{Mailbox: j.name, Forget: true})
+		return a.ledger.Commit(ctx, forget)
 	}
 	return nil
 }

@@ -37,8 +37,8 @@ func (p *planner) arrivals(s *Steps, d Delta) {
 		case policy.Once && p.paired(s, a):
 			s.Extra = append(s.Extra, a)
 			p.leftBehind(a, s.Mailbox) // it was moved to where the far side had it
-		case p.moved(s, Near, a):
 		case p.unparked(s, a):
+		case p.moved(s, Near, a):
 		case p.copied(s, Near, a):
 		default:
 			p.upload(s, a)
@@ -146,16 +146,18 @@ func (p *planner) renamed(here mailbox.Name, c Change, side Side, a Arrival) Agr
 	if side == Far {
 		pair.Far, pair.Size, pair.InternalDate = a.ID, a.Size, unix(a.Date)
 	} else {
-		pair.Near = a.ID
+		pair.Near, pair.Stored = a.ID, a.stored()
 	}
 	agreement := p.policy.agree(pair, flags[Far], flags[Near], c.Pair.Flags)
+	agreement.Known, agreement.Last = true, c.Pair.Flags
 	if side == Far {
 		agreement.Drop = &mailbox.Located{Mailbox: here, Pair: c.Pair}
 	}
 	return agreement
 }
 
-// unparked finds that the near side has again what it once removed and the far side kept.
+// unparked finds that the near side has again what it once removed and the far side kept. If the near side moved it there,
+// it was a copy that it moved, which is not needed any more.
 func (p *planner) unparked(s *Steps, a Arrival) bool {
 	for _, held := range a.held() {
 		key := placed{Far, mailbox.Place{Mailbox: held.Mailbox, ID: held.Far}}
@@ -164,8 +166,9 @@ func (p *planner) unparked(s *Steps, a Arrival) bool {
 		}
 		p.gone[key] = &vanished{used: true} // not to be found twice
 		pair, have := held.Pair, p.flagsOf(held)
-		pair.Near, pair.Parked = a.ID, mailbox.Paired
+		pair.Near, pair.Parked, pair.Stored = a.ID, mailbox.Paired, a.stored()
 		s.Agree = append(s.Agree, p.policy.agree(pair, have, a.Flags, have))
+		p.leftBehind(a, s.Mailbox)
 		return true
 	}
 	return false

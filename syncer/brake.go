@@ -3,6 +3,7 @@ package syncer
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"mailtwin/mailbox"
 )
@@ -90,7 +91,7 @@ func (r *run) restrain(v *view, jobs []*job, steps []Steps, policy *Policy) erro
 		}
 		sum := 0
 		for i, j := range jobs {
-			n, forGood := j.losses(v, loser, steps[i].Remove[loser])
+			n, forGood := j.losses(v, loser, r.unmeant(j, loser, steps[i].Remove[loser]))
 			if r.large(n, j.paired) {
 				policy.Spared[loser][j.name] = true
 				all = append(all, &BrakeError{Side: loser.Other(), Mailbox: j.name, Lost: n, Of: j.paired})
@@ -110,6 +111,14 @@ func (r *run) restrain(v *view, jobs []*job, steps []Steps, policy *Policy) erro
 // emptied tells whether it is the Trash, which is there to be emptied, but not to vanish as a whole.
 func (j *job) emptied(v *view, loser Side) bool {
 	return j.name == v.trash && !j.missing[loser.Other()]
+}
+
+// unmeant leaves out the removals on the far side that follow from what the owner wants.
+func (r *run) unmeant(j *job, loser Side, list []Change) []Change {
+	if loser == Near {
+		return list
+	}
+	return slices.DeleteFunc(slices.Clone(list), func(c Change) bool { return r.opts.Meant(j.name, c.Pair.Near) })
 }
 
 // losses counts the removals that somebody asked for, and that are not what a Trash is for; forGood are those after which
@@ -159,7 +168,7 @@ func (r *run) restoreFlags(v *view, jobs []*job) error {
 		}
 		poorer, sum := make([][]int, len(jobs)), 0
 		for i, j := range jobs {
-			poorer[i] = j.poorer(side)
+			poorer[i] = j.poorer(side, r.opts.Meant)
 			sum += len(poorer[i])
 		}
 		account := r.large(sum, v.paired)
@@ -179,10 +188,13 @@ func (r *run) restoreFlags(v *view, jobs []*job) error {
 	return errors.Join(all...)
 }
 
-// poorer finds the messages that lost flags on a side, by their index in the delta.
-func (j *job) poorer(side Side) []int {
+// poorer finds the messages that lost flags on a side, by their index in the delta. What the owner wants is no loss.
+func (j *job) poorer(side Side, meant func(mailbox.Name, mailbox.ID) bool) []int {
 	var poorer []int
 	for i, c := range j.delta.Pairs {
+		if meant(j.name, c.Pair.Near) { // on the far side, too: a run that died may have carried it there
+			continue
+		}
 		if !c.Gone[Far] && !c.Gone[Near] && !c.Pair.Flags.Minus(c.Flags[side]).Empty() {
 			poorer = append(poorer, i)
 		}

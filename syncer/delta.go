@@ -77,6 +77,14 @@ func (a Arrival) digest() mailbox.Digest {
 	return a.Evidence.Content.Digest
 }
 
+// stored is how many octets a near message takes where it lies; 0 if that is unknown.
+func (a Arrival) stored() int64 {
+	if a.Evidence == nil {
+		return 0
+	}
+	return a.Evidence.Content.Stored
+}
+
 func (a Arrival) held() []mailbox.Located {
 	if a.Evidence == nil {
 		return nil

@@ -69,7 +69,7 @@ func (t *transfers) reunite(ctx context.Context, j *job, arrived []mailbox.Pair)
 		if !removed[d.ID] {
 			continue
 		}
-		pair.Near = there.Near
+		pair.Near, pair.Stored = there.Near, there.Stored
 		g := Policy{Direction: t.opts.Direction}.agree(pair, pair.Flags, there.Flags, there.Flags)
 		g.Drop, g.New = &there, true
 		agreements = append(agreements, g)
@@ -173,6 +173,9 @@ func prune(ctx context.Context, near Replica, ledger Ledger, name mailbox.Name, 
 		update := mailbox.Update{Mailbox: name}
 		for _, id := range gone {
 			update.Drop = append(update.Drop, pairs[id])
+			update.Log = append(update.Log, mailbox.Change{
+				Kind: mailbox.MessageRemoved, On: [2]bool{Near: true}, Mailbox: name, Pair: pairs[id],
+			})
 		}
 		if err := ledger.Commit(ctx, update); err != nil {
 			return sum, err

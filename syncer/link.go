@@ -54,7 +54,7 @@ func (t *transfers) linkInto(ctx context.Context, j *job) error {
 			continue
 		}
 		a.Hint = source.Hint
-		a.Evidence = &Evidence{Content: mailbox.Content{Digest: source.Digest, Size: source.Size}}
+		a.Evidence = &Evidence{Content: mailbox.Content{Digest: source.Digest, Size: source.Size, Stored: source.Stored}}
 		links = append(links, Relocation{
 			Side: Near, From: mailbox.Place{Mailbox: source.Mailbox, ID: source.Near}, Arrival: a, Have: source.Flags, Want: a.Flags,
 		})

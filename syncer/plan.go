@@ -18,6 +18,7 @@ type Steps struct {
 	Again    []Arrival   // uploaded into another mailbox in this very plan, to be copied from there on the far side in the next pass
 	Remove   [2][]Change // by the Side that loses the message
 	Forget   []mailbox.Pair
+	Gone     []mailbox.Pair // of those, the messages that did not turn up elsewhere on both sides
 	Extra    []Arrival      // near messages that the far side has in this mailbox already, and can have only once
 	Leave    []mailbox.Pair // what the near side keeps although the far side does not have it, or no longer
 	Keep     []mailbox.Pair // what the near side no longer has, or need not have, and the far side keeps
@@ -32,6 +33,9 @@ type Agreement struct {
 	Keep  bool                  // Drop stays on record as mailbox.Kept
 	Back  bool                  // Drop stays where it was on the far side, and comes back on the near side
 	New   bool                  // last knew neither message
+	Known bool                  // last knew both as one, with the flags Last
+	Last  mailbox.Flags
+	Moved *mailbox.Change // what the history is told, if this is a move
 }
 
 // A Relocation brings a message into a mailbox from another place of the same side, instead of transferring it.
@@ -82,8 +86,9 @@ func Plan(deltas []Delta, policy Policy) []Steps {
 	p := &planner{
 		policy: policy,
 		steps:  make([]Steps, len(deltas)), flags: map[mailbox.Place]mailbox.Flags{}, gone: map[placed]*vanished{},
-		lost: map[content][]*vanished{}, both: map[mailbox.Digest][]mailbox.Flags{}, near: map[mailbox.Digest]*source{},
+		lost: map[content][]*vanished{}, both: map[mailbox.Digest][]mailbox.Located{}, near: map[mailbox.Digest]*source{},
 		coming: map[string]bool{}, going: map[mailbox.Digest]mailbox.Name{}, left: map[mailbox.Place]mailbox.Flags{},
+		again: map[mailbox.Place]bool{},
 	}
 	for i, d := range deltas {
 		p.steps[i].Mailbox = d.Mailbox
@@ -125,12 +130,13 @@ type source struct {
 type planner struct {
 	policy Policy
 	steps  []Steps
-	flags  map[mailbox.Place]mailbox.Flags    // by far place: what agreements come to
-	gone   map[placed]*vanished               // every message that a side lost
-	lost   map[content][]*vanished            // those that the other side still has, by the side that lost them
-	both   map[mailbox.Digest][]mailbox.Flags // of those that both sides lost, the flags of last
-	near   map[mailbox.Digest]*source         // what is new on the near side
-	left   map[mailbox.Place]mailbox.Flags    // by near place: what those carry now that only the near side has
+	flags  map[mailbox.Place]mailbox.Flags      // by far place: what agreements come to
+	gone   map[placed]*vanished                 // every message that a side lost
+	lost   map[content][]*vanished              // those that the other side still has, by the side that lost them
+	both   map[mailbox.Digest][]mailbox.Located // those that both sides lost
+	again  map[mailbox.Place]bool               // of those, by far place, what both sides have anew
+	near   map[mailbox.Digest]*source           // what is new on the near side
+	left   map[mailbox.Place]mailbox.Flags      // by near place: what those carry now that only the near side has
 
 	coming map[string]bool                 // by account-wide id: what is downloaded
 	going  map[mailbox.Digest]mailbox.Name // where what is uploaded goes
@@ -155,7 +161,7 @@ func (p *planner) remember(name mailbox.Name, c Change) {
 	case c.Pair.Far == "":
 		p.left[mailbox.Place{Mailbox: name, ID: c.Pair.Near}] = c.Flags[Near]
 	case c.Gone[Far] && c.Gone[Near]:
-		p.both[c.Pair.Digest] = append(p.both[c.Pair.Digest], c.Pair.Flags)
+		p.both[c.Pair.Digest] = append(p.both[c.Pair.Digest], mailbox.Located{Mailbox: name, Pair: c.Pair})
 	case c.Gone[Far]:
 	case c.Gone[Near]:
 		p.flags[far] = c.Flags[Far]
@@ -198,6 +204,9 @@ func (p *planner) pairs(s *Steps, d Delta) {
 		switch {
 		case c.Gone[Far] && (c.Gone[Near] || c.Pair.Near == ""), c.Gone[Near] && c.Pair.Far == "":
 			s.Forget = append(s.Forget, c.Pair)
+			if c.Gone[Far] && c.Gone[Near] && c.Pair.Near != "" && !p.again[mailbox.Place{Mailbox: d.Mailbox, ID: c.Pair.Far}] {
+				s.Gone = append(s.Gone, c.Pair)
+			}
 		case c.Pair.Far == "":
 			if !c.Flags[Near].Same(c.Pair.Flags) {
 				c.Pair.Flags = c.Flags[Near]
@@ -211,6 +220,7 @@ func (p *planner) pairs(s *Steps, d Delta) {
 			p.remove(s, Far, c)
 		default:
 			if a := agree(c.Pair, c.Flags[Far], c.Flags[Near], c.Pair.Flags); !a.Pair.Flags.Same(c.Pair.Flags) || a.effects() {
+				a.Known, a.Last = true, c.Pair.Flags
 				s.Agree = append(s.Agree, a)
 			}
 		}
@@ -256,7 +266,7 @@ func unix(seconds int64) time.Time {
 func newPair(far, near Arrival) mailbox.Pair {
 	pair := mailbox.Pair{
 		Far: far.ID, Near: near.ID, Size: far.Size, InternalDate: unix(far.Date), Hint: near.Hint, Digest: near.digest(),
-		AccountID: far.AccountID,
+		AccountID: far.AccountID, Stored: near.stored(),
 	}
 	return pair
 }

@@ -227,7 +227,7 @@ func (r *run) carry(ctx context.Context, v *view, n rename) error {
 		return err
 	}
 	if _, known := v.twins[n.from]; known {
-		if err := r.ledger.Commit(ctx, mailbox.Update{Mailbox: n.from, Rename: n.to}); err != nil {
+		if err := r.ledger.Commit(ctx, mailbox.Update{Mailbox: n.from, Rename: n.to, Log: n.log()}); err != nil {
 			return err
 		}
 	}

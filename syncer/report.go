@@ -18,28 +18,8 @@ type Report struct {
 	byName map[mailbox.Name]*Counts
 }
 
-// Counts says what happened in one mailbox, in messages unless it says otherwise.
-type Counts struct {
-	Mailbox        mailbox.Name
-	Downloaded     int
-	DownloadedSize int64 // octets
-	Uploaded       int
-	UploadedSize   int64  // octets
-	Adopted        int    // found on both sides and paired without a transfer
-	Copied         [2]int // by Side, within that side, into this mailbox
-	Moved          [2]int // by Side, within that side, into this mailbox
-	Flagged        [2]int // by Side, whose flags were changed there
-	Removed        [2]int // by Side
-	Unlabelled     int    // of those removed on the far side, how many are still in other mailboxes there
-	Trashed        int    // of those removed on the far side, how many lie in its Trash now
-	Left           int    // gone on the far side, and kept on the near side, in a backup or a transfer
-	NotChosen      int    // on the far side, and not what the transfer is about
-	Kept           int    // removed on the near side, and kept on the far side, because DeleteRemote says so
-	Marked         int    // marked \Deleted on the far side, because the server cannot remove them alone
-	Created        [2]bool
-	Deleted        [2]bool      // the mailbox itself
-	Renamed        mailbox.Name // the name it had before; empty if it was not renamed
-}
+// Counts says what happened in one mailbox.
+type Counts mailbox.Counts
 
 // Idle tells whether nothing happened in the mailbox.
 func (c Counts) Idle() bool {

@@ -32,6 +32,9 @@ type Options struct {
 	// Mailboxes tells which mailboxes the run is about; nil means all. The others are left alone on both sides, whatever
 	// became of them, and what is known of them stays as it is.
 	Mailboxes func(mailbox.Name) bool
+	// Meant, if not nil, tells of near messages, by mailbox and ID, that their owner wants to leave that mailbox, or to lose
+	// flags there. The brake does not count them.
+	Meant func(mailbox.Name, mailbox.ID) bool
 	// MaxDelete is the percentage, 25 by default, of a mailbox in one run, and of the account in one day, of which more
 	// may not be removed, unless that is few messages.
 	MaxDelete int
@@ -158,6 +161,9 @@ type run struct {
 func (r *run) defaults() {
 	if r.opts.Mailboxes == nil {
 		r.opts.Mailboxes = func(mailbox.Name) bool { return true }
+	}
+	if r.opts.Meant == nil {
+		r.opts.Meant = func(mailbox.Name, mailbox.ID) bool { return false }
 	}
 	if r.opts.MaxDelete == 0 {
 		r.opts.MaxDelete = 25

@@ -298,7 +298,8 @@ func (c *carrier) downloaded(s mailbox.Stored) mailbox.Pair {
 	}
 	return mailbox.Pair{
 		Far: s.Source, Near: s.ID, Flags: arrival.Flags, Size: size, InternalDate: unix(arrival.Date),
-		Digest: s.Content.Digest, Hint: s.Content.Hint(), AccountID: arrival.AccountID,
+		Digest: s.Content.Digest, Hint: s.Content.Hint(), AccountID: arrival.AccountID, Stored: s.Content.Stored,
+		FarDigest: s.Content.Digest,
 	}
 }
 

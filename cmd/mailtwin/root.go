@@ -61,7 +61,10 @@ func rootCommand(env *environment) *cobra.Command {
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return &usageError{fmt.Errorf("%w; see %s --help", err, cmd.CommandPath())}
 	})
-	root.AddCommand(initCommand(env), authCommand(env), syncCommand(env), backupCommand(env), restoreCommand(env), migrateCommand(env), statusCommand(env), demoCommand(env), completionCommand(env), manCommand(env))
+	root.AddCommand(
+		initCommand(env), authCommand(env), syncCommand(env), backupCommand(env), verifyCommand(env), restoreCommand(env), migrateCommand(env),
+		statusCommand(env), historyCommand(env), undoCommand(env), demoCommand(env), completionCommand(env), manCommand(env),
+	)
 	root.CompletionOptions.DisableDefaultCmd = true
 	return root
 }

@@ -120,7 +120,10 @@ func openTrace(path string) (*wire.TraceWriter, func() error, error) {
 
 // syncAccount syncs one account and tells the user how it went.
 func (env *environment) syncAccount(ctx context.Context, o syncOptions, a *account, trace *wire.TraceWriter, t *teller) error {
-	r := &accountRun{env: env, o: o, account: a, trace: trace, teller: t}
+	r := &accountRun{env: env, o: o, account: a, trace: trace, teller: t, command: "sync"}
+	if r.isBackup() {
+		r.command = "backup"
+	}
 	report, err := r.run(ctx)
 	err = stoppedBy(ctx, err)
 	t.finish(report, err)

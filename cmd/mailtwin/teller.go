@@ -309,12 +309,7 @@ func (t *teller) finishJSON(report *syncer.Report, err error) {
 		if c.Idle() {
 			continue
 		}
-		t.event("mailbox", map[string]any{
-			"mailbox": string(c.Mailbox), "downloaded": c.Downloaded, "uploaded": c.Uploaded, "adopted": c.Adopted,
-			"copied": bySide(c.Copied), "moved": bySide(c.Moved), "flagged": bySide(c.Flagged), "removed": bySide(c.Removed),
-			"unlabelled": c.Unlabelled, "trashed": c.Trashed, "kept": c.Kept, "left": c.Left, "marked": c.Marked,
-			"created": bySide(c.Created), "deleted": bySide(c.Deleted), "renamed_from": string(c.Renamed),
-		})
+		t.event("mailbox", countFields(*c))
 	}
 	total := report.Total()
 	fields := map[string]any{
@@ -343,6 +338,16 @@ func (t *teller) outcome(fields map[string]any, err error) {
 		if hint := hintFor(t.account, err); hint != "" {
 			fields["hint"] = hint
 		}
+	}
+}
+
+// countFields is what happened in one mailbox, for programs.
+func countFields(c syncer.Counts) map[string]any {
+	return map[string]any{
+		"mailbox": string(c.Mailbox), "downloaded": c.Downloaded, "uploaded": c.Uploaded, "adopted": c.Adopted,
+		"copied": bySide(c.Copied), "moved": bySide(c.Moved), "flagged": bySide(c.Flagged), "removed": bySide(c.Removed),
+		"unlabelled": c.Unlabelled, "trashed": c.Trashed, "kept": c.Kept, "left": c.Left, "marked": c.Marked,
+		"created": bySide(c.Created), "deleted": bySide(c.Deleted), "renamed_from": string(c.Renamed),
 	}
 }
 

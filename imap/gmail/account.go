@@ -10,6 +10,7 @@ import (
 	"context"
 	"fmt"
 	"iter"
+	"slices"
 	"sync"
 
 	"mailtwin/imap"
@@ -79,8 +80,7 @@ func (a *Account) Unasked(name mailbox.Name) bool {
 	if !ok {
 		return false
 	}
-	switch l.Role {
-	case roleSpam, roleTrash, roleImportant, roleStarred:
+	if slices.Contains([]mailbox.Role{roleSpam, roleTrash, roleImportant, roleStarred}, l.Role) {
 		return true
 	}
 	all := a.folders[a.all]
@@ -98,12 +98,12 @@ func parent(name mailbox.Name) string {
 
 // The special uses that matter here.
 const (
-	roleAll       mailbox.Role = "All"
+	roleAll       mailbox.Role = mailbox.RoleAll
 	roleSpam      mailbox.Role = "Junk"
 	roleTrash     mailbox.Role = mailbox.RoleTrash
 	roleDrafts    mailbox.Role = "Drafts"
 	roleSent      mailbox.Role = "Sent"
-	roleStarred   mailbox.Role = "Flagged"
+	roleStarred   mailbox.Role = mailbox.RoleFlagged
 	roleImportant mailbox.Role = "Important"
 )
 
