@@ -2,6 +2,9 @@ package syncer
 
 import (
 	"fmt"
+	"maps"
+	"path"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -24,6 +27,10 @@ func TestMisspelt(t *testing.T) {
 		{name: "fits two", far: "a/b.c a.b/c", near: "a.b.c"},
 		{name: "known", far: "Work/2024", near: "Work.2024", known: "Work/2024"},
 		{name: "known by the other name", far: "Work/2024", near: "Work.2024", known: "Work.2024"},
+		{name: "below a prefix, without it", far: "INBOX:Ü/a", near: "&ANw-/a", want: "&ANw-/a > Ü/a"},
+		{name: "below a prefix, without it, with dots", far: "INBOX:Ü/a", near: "&ANw-.a", want: "&ANw-.a > Ü/a"},
+		{name: "below a prefix, with it", far: "INBOX:Ü", near: "INBOX.&ANw-", want: "INBOX.&ANw- > Ü"},
+		{name: "not below a prefix", far: "a:Ü", near: "&ANw-"},
 		{name: "nothing like it", far: "Work/2024", near: "Work2024"},
 	} {
 		v := &view{twins: map[mailbox.Name]mailbox.Twin{}}
@@ -42,13 +49,19 @@ func TestMisspelt(t *testing.T) {
 	}
 }
 
-// infosOf lists mailboxes; one in brackets is only there for those below it.
+// infosOf lists mailboxes; one in brackets is only there for those below it. What stands before a colon is only on the
+// wire.
 func infosOf(names string) map[mailbox.Name]mailbox.Info {
 	wire := strings.NewReplacer("Ü", "&ANw-", "&", "&-")
 	infos := map[mailbox.Name]mailbox.Info{}
 	for _, text := range strings.Fields(names) {
-		name := mailbox.Name(strings.Trim(text, "()"))
-		infos[name] = mailbox.Info{Name: name, Raw: wire.Replace(string(name)), NoSelect: text != string(name)}
+		plain := strings.Trim(text, "()")
+		prefix, rest, found := strings.Cut(plain, ":")
+		if !found {
+			prefix, rest = "", plain
+		}
+		name := mailbox.Name(rest)
+		infos[name] = mailbox.Info{Name: name, Raw: path.Join(prefix, wire.Replace(rest)), NoSelect: text != plain}
 	}
 	return infos
 }
@@ -149,6 +162,34 @@ func TestRefusedCopy(t *testing.T) {
 		t.Errorf("%d appends, %d tries to copy", w.far.appends, w.far.tries)
 	}
 	w.wantAgreement(t)
+}
+
+// What another program named in its own way is chosen by the name that it is to have, and left alone if that is not
+// chosen.
+func TestMisspeltAndChosen(t *testing.T) {
+	for _, tt := range []struct{ name, chosen, spelt, near string }{
+		{name: "all", chosen: "*", spelt: "Work.2024 Work.2025", near: "Work.2024 Work.2025"},
+		{name: "by its name", chosen: "Work/2024", spelt: "Work.2024", near: "Work.2024"},
+		{name: "all but one", chosen: "* !Work/2025", spelt: "Work.2024", near: "Work.2024"},
+		{name: "as it is spelt", chosen: "Work.2024"},
+	} {
+		v := &view{twins: map[mailbox.Name]mailbox.Twin{}}
+		v.infos[Far], v.infos[Near] = infosOf("Work/2024 Work/2025"), infosOf("Work.2024 Work.2025")
+		v.sort(compareNames)
+		v.spelt = v.misspelt()
+		v.narrow(mailbox.Patterns(strings.Fields(tt.chosen)).Match)
+		var spelt []string
+		for _, n := range v.spelt {
+			spelt = append(spelt, string(n.from))
+		}
+		var near []string
+		for _, name := range slices.Sorted(maps.Keys(v.infos[Near])) {
+			near = append(near, string(name))
+		}
+		if strings.Join(spelt, " ") != tt.spelt || strings.Join(near, " ") != tt.near {
+			t.Errorf("%s: %q are spelt in another way, %q are left", tt.name, spelt, near)
+		}
+	}
 }
 
 // A move that the server refuses is put on record. Both mailboxes are synced as ever, the message stays where it is on the

@@ -96,3 +96,7 @@ type Labeler interface {
 
 // A Pool is a Replica that says how many calls are worth making at once.
 type Pool interface{ Parallel() int }
+
+// A Pretender is a Replica that answers, until it lists its mailboxes again, as if one of them had another name. A dry run
+// looks at a mailbox in this way that a run would rename.
+type Pretender interface{ Pretend(from, to mailbox.Name) }

@@ -101,6 +101,9 @@ func (r *Report) plan(a *applier, jobs []*job) {
 		}
 		c := j.planned()
 		c.Mailbox = j.name
+		if before := r.byName[j.name]; before != nil {
+			c.Renamed = before.Renamed
+		}
 		if a.opts.DeleteRemote == Never {
 			c.Kept = removals(j.steps.Remove[Far])
 			c.Removed[Far] -= c.Kept

@@ -45,6 +45,7 @@ var (
 	_ syncer.Recaller  = gmailSide{}
 	_ syncer.Inspector = nearSide{}
 	_ syncer.Mender    = nearSide{}
+	_ syncer.Pretender = nearSide{}
 
 	_ syncer.Replica = farSide{}
 	_ syncer.Mover   = farSide{}
