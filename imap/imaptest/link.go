@@ -104,15 +104,9 @@ func (l *link) forward(r *bufio.Reader, line []byte) error {
 	if err := l.begin(verb); err != nil {
 		return err
 	}
-	if missing := l.opts.Profile.refuses(verb, args); missing != "" {
+	if answer := l.objection(verb, args, line); answer != "" {
 		l.proxy.note(verb, line, true)
-		return l.refuse(r, line, tag, "BAD "+verb+": no "+missing+" here")
-	}
-	if l.opts.Refuse != nil {
-		if answer := l.opts.Refuse(verb, string(bytes.TrimRight(line, "\r\n"))); answer != "" {
-			l.proxy.note(verb, line, true)
-			return l.refuse(r, line, tag, answer)
-		}
+		return l.refuse(r, line, tag, answer)
 	}
 	l.proxy.note(verb, line, false)
 	if verb == "ENABLE" {
@@ -135,6 +129,20 @@ func (l *link) forward(r *bufio.Reader, line []byte) error {
 			return err
 		}
 	}
+}
+
+// objection is what is answered in the place of the server; empty if the server is to answer.
+func (l *link) objection(verb, args string, line []byte) string {
+	if missing := l.opts.Profile.refuses(verb, args); missing != "" {
+		return "BAD " + verb + ": no " + missing + " here"
+	}
+	if size, waits, more := literalAt(line); more && !waits && l.opts.Profile.refusesLiteral(size) {
+		return "BAD " + verb + ": no LITERAL+ here"
+	}
+	if l.opts.Refuse == nil {
+		return ""
+	}
+	return l.opts.Refuse(verb, string(bytes.TrimRight(line, "\r\n")))
 }
 
 // begin counts a command as open, after it has waited for those before it if somebody wants to step in between.
