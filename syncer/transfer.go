@@ -17,7 +17,7 @@ import (
 const (
 	downloadCount  = 500
 	downloadOctets = 16 << 20
-	uploadCount    = 16
+	uploadCount    = 250
 	uploadOctets   = 4 << 20
 )
 
@@ -161,8 +161,8 @@ func (t *transfers) download(ctx context.Context, j *job, part []Arrival) (err e
 		return err
 	}
 	defer func() { err = errors.Join(err, batch.Close()) }()
-	c := &carrier{transfers: t, job: j, from: Far, batch: batch, byID: byID(part), left: map[mailbox.ID]error{}}
-	broken := t.side[Far].Fetch(ctx, j.name, ids(part), c.body, c.problem)
+	c := t.carrier(j, Far, batch, part)
+	broken := t.side[Far].Fetch(ctx, j.name, ids(part), c.into(ctx), c.problem)
 	if broken != nil && (!errors.Is(broken, mailbox.ErrTemporary) || ctx.Err() != nil) {
 		return fmt.Errorf("download: %w", broken)
 	}
@@ -171,7 +171,7 @@ func (t *transfers) download(ctx context.Context, j *job, part []Arrival) (err e
 		return errors.Join(broken, fmt.Errorf("store what was downloaded: %w", err))
 	}
 	update := mailbox.Update{Mailbox: j.name}
-	for _, s := range stored {
+	for _, s := range c.settled(stored) {
 		update.Put = append(update.Put, c.downloaded(s))
 		delete(c.byID, s.Source)
 	}
@@ -211,16 +211,29 @@ type carrier struct {
 	batch Batch
 	byID  map[mailbox.ID]Arrival // what has not arrived yet
 	left  map[mailbox.ID]error   // what will not, with the reason
+	taken map[mailbox.ID]int64   // how many octets each of those has that the batch took
 }
 
-func (c *carrier) body(id mailbox.ID, body io.Reader) error {
+func (t *transfers) carrier(j *job, from Side, batch Batch, part []Arrival) *carrier {
+	return &carrier{
+		transfers: t, job: j, from: from, batch: batch, byID: byID(part),
+		left: map[mailbox.ID]error{}, taken: map[mailbox.ID]int64{},
+	}
+}
+
+// into returns what takes bodies for the batch.
+func (c *carrier) into(ctx context.Context) func(mailbox.ID, io.Reader) error {
+	return func(id mailbox.ID, body io.Reader) error { return c.body(ctx, id, body) }
+}
+
+func (c *carrier) body(ctx context.Context, id mailbox.ID, body io.Reader) error {
 	arrival, ok := c.byID[id]
 	if !ok {
 		return nil // nobody asked for it
 	}
 	m := mailbox.Message{ID: id, Flags: arrival.Flags, Size: arrival.Size, InternalDate: unix(arrival.Date), Generation: c.job.generation}
 	counted := &counter{r: body, progress: c.opts.Events}
-	err := c.batch.Add(context.Background(), m, counted)
+	err := c.batch.Add(ctx, m, counted)
 	var one *mailbox.MessageError
 	if errors.As(err, &one) {
 		c.left[id] = one.Err
@@ -230,11 +243,25 @@ func (c *carrier) body(id mailbox.ID, body io.Reader) error {
 		return err
 	}
 	delete(c.left, id)
-	c.count(c.job.name, func(n *Counts) { n.transferred(c.from, counted.octets) })
+	c.taken[id] = counted.octets
 	if c.opts.Events != nil {
 		c.opts.Events.Transferred(1, 0)
 	}
 	return nil
+}
+
+// settled counts what a batch has stored, and keeps the reason of what was refused.
+func (c *carrier) settled(all []mailbox.Stored) []mailbox.Stored {
+	var stored []mailbox.Stored
+	for _, s := range all {
+		if s.Refused != nil {
+			c.left[s.Source] = s.Refused
+			continue
+		}
+		stored = append(stored, s)
+		c.count(c.job.name, func(n *Counts) { n.transferred(c.from, c.taken[s.Source]) })
+	}
+	return stored
 }
 
 func (c *carrier) problem(id mailbox.ID, err error) { c.left[id] = err }
