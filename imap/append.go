@@ -40,6 +40,9 @@ type Batch struct {
 
 // Append opens a batch.
 func (a *Account) Append(_ context.Context, name mailbox.Name) (*Batch, error) {
+	if err := a.mayChange(name, "append"); err != nil {
+		return nil, err
+	}
 	target, err := a.wireName(name)
 	if err != nil {
 		return nil, err

@@ -44,10 +44,12 @@ type Pair struct {
 	Size         int64 // octets of the canonical form
 	InternalDate time.Time
 	Digest       Digest // of the near side's canonical form
+	Stored       int64  // octets that the near side's copy takes where it lies, see Content; 0 if unknown
 	FarDigest    Digest // of what the server holds; zero if never read, or equal to Digest when it is the same
 	Hint         Hint
 	AccountID    string // the far side's own name for the message, see Content; empty if it has none
 	Parked       Parked
+	Since        time.Time // of a pair that is Left: when the far side was first seen without it
 }
 
 // Hints returns the search keys of the pair.
@@ -72,6 +74,9 @@ const (
 	// Kept means that it was removed on the near side; the far side keeps it, because delete_remote says so or because the server has
 	// no way to remove just this message. It is not downloaded again.
 	Kept
+	// Left means that only the near side has it and keeps it, because a copy in one direction takes nothing away: it
+	// vanished on the far side, or never was there.
+	Left
 )
 
 // A Cursor says what a mailbox of one side looked like at one moment. Mark can be compared with the Mark of a later
@@ -101,8 +106,14 @@ type Info struct {
 // Source: RFC 6154, section 2.
 type Role string
 
-// RoleTrash marks the mailbox that removed mail goes to.
-const RoleTrash Role = "Trash"
+const (
+	// RoleTrash marks the mailbox that removed mail goes to.
+	RoleTrash Role = "Trash"
+	// RoleAll marks a mailbox that shows all messages, which lie in others.
+	RoleAll Role = "All"
+	// RoleFlagged marks a mailbox that shows those that are flagged.
+	RoleFlagged Role = "Flagged"
+)
 
 // A Scan is what a look into one mailbox brought.
 type Scan struct {

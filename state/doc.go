@@ -1,7 +1,7 @@
 // Package state keeps the ledger: what both sides of a pair last agreed on, and what is under way. It is one bbolt file
 // for each pair of replicas.
 //
-// Layout of the file, schema 2. Integers are big endian where order matters and varints elsewhere.
+// Layout of the file, schema 3. Integers are big endian where order matters and varints elsewhere.
 //
 //	meta       "schema" -> uint32, "id" -> 16 random bytes, "setting:NAME" -> text the pair was made with
 //	names      mailbox name -> 4 bytes: the number of the mailbox
@@ -10,6 +10,7 @@
 //	hints      8 bytes hint, number, key of the pair -> nothing
 //	intents    number, near ID -> record of the intent
 //	journal    what the last runs came to, what is left behind, and the removals of a day
+//	changes    number of a run -> bucket: number of a change -> record of what the run took away or altered
 //
 // A pair's key is its far ID: 1 and 4 bytes for a UID, so that they lie in numeric order, 2 and the text for any other
 // ID; a pair with no far ID has 3 and its near ID. Records are compact because an account may have millions of messages.

@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"slices"
 	"testing"
+	"time"
 
 	"pgregory.net/rapid"
 
@@ -112,7 +113,9 @@ func drawPair(t *rapid.T) mailbox.Pair {
 	p := samplePair(rapid.IntRange(1, 12).Draw(t, "pair"))
 	p.Hint = mailbox.Hint(rapid.IntRange(0, 3).Draw(t, "hint"))
 	p.AccountID = rapid.SampledFrom([]string{"", "7", "18446744073709551615", "007", "M1"}).Draw(t, "account id")
-	p.Parked = mailbox.Parked(rapid.IntRange(0, 2).Draw(t, "parked"))
+	if p.Parked = mailbox.Parked(rapid.IntRange(0, 3).Draw(t, "parked")); p.Parked == mailbox.Left {
+		p.Since = time.Unix(1700000000, 0).UTC()
+	}
 	switch rapid.IntRange(0, 3).Draw(t, "far") {
 	case 0:
 		p.Far = "x" + p.Far

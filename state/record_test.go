@@ -17,6 +17,7 @@ func TestPairSurvives(t *testing.T) {
 		"only far digest":        func(p *mailbox.Pair) { p.FarDigest, p.Digest = p.Digest, mailbox.Digest{} },
 		"nothing but far":        func(p *mailbox.Pair) { *p = mailbox.Pair{Far: "7", Parked: mailbox.Pending} },
 		"nothing but near":       func(p *mailbox.Pair) { *p = mailbox.Pair{Near: "a"} },
+		"left":                   func(p *mailbox.Pair) { p.Far, p.Parked, p.Since = "", mailbox.Left, time.Unix(1700000000, 0).UTC() },
 		"far with leading zero":  func(p *mailbox.Pair) { p.Far = "07" },
 		"far above 32 bits":      func(p *mailbox.Pair) { p.Far = "4294967296" },
 		"near with our marks":    func(p *mailbox.Pair) { p.Near = "a" + allMarks },
@@ -24,6 +25,9 @@ func TestPairSurvives(t *testing.T) {
 		"date repeated in near":  func(p *mailbox.Pair) { p.Near = "1700000007.1700000007_7_7_" },
 		"date before 1970":       func(p *mailbox.Pair) { p.InternalDate = time.Unix(-5, 0).UTC() },
 		"all flags, two own":     func(p *mailbox.Pair) { p.Flags = mailbox.Letters("DFPRST").Union(mailbox.MakeFlags("b", "A")) },
+		"octets on disk":         func(p *mailbox.Pair) { p.Stored = 4711 },
+		"octets, account id":     func(p *mailbox.Pair) { p.Stored, p.AccountID = 4711, "1790000000000000000" },
+		"octets, another id":     func(p *mailbox.Pair) { p.Stored, p.AccountID = 4711, "M1" },
 		"size beyond four bytes": func(p *mailbox.Pair) { p.Size = 1 << 40 },
 	} {
 		want := plain
@@ -37,8 +41,8 @@ func TestPairSurvives(t *testing.T) {
 
 func TestRecordIsShort(t *testing.T) {
 	p := samplePair(123456)
-	p.FarDigest = p.Digest
-	if n := len(encodePair(pairKey(p), p)); n > 88 {
+	p.FarDigest, p.Stored = p.Digest, 4100
+	if n := len(encodePair(pairKey(p), p)); n > 91 {
 		t.Errorf("a pair takes %d octets", n)
 	}
 }

@@ -60,10 +60,11 @@ func (a *applier) announce(jobs []*job) {
 
 type transfers struct {
 	*applier
-	done   map[*job]int // how many downloads a mailbox had before the links; what follows could not be linked
-	mu     sync.Mutex
-	fresh  map[mailbox.Name]map[mailbox.Digest][]mailbox.Pair // what was downloaded where uploads wait
-	landed map[string]*landing                                // what was downloaded that other mailboxes wait for, by its account-wide id
+	done    map[*job]int // how many downloads a mailbox had before the links; what follows could not be linked
+	mu      sync.Mutex
+	fresh   map[mailbox.Name]map[mailbox.Digest][]mailbox.Pair // what was downloaded where uploads wait
+	claimed map[mailbox.Place]bool                             // what only the near side had, and turned out to be what was downloaded
+	landed  map[string]*landing                                // what was downloaded that other mailboxes wait for, by its account-wide id
 }
 
 // A load is one batch of one mailbox.
@@ -156,6 +157,10 @@ func (t *transfers) download(ctx context.Context, j *job, part []Arrival) (err e
 	if err := t.putOff(ctx, j, over); err != nil || len(part) == 0 {
 		return err
 	}
+	intents, err := t.beginTransfer(ctx, j, part)
+	if err != nil {
+		return err
+	}
 	batch, err := t.side[Near].Append(ctx, j.name)
 	if err != nil {
 		return err
@@ -168,23 +173,51 @@ func (t *transfers) download(ctx context.Context, j *job, part []Arrival) (err e
 	}
 	stored, err := batch.Flush(ctx) // what came before the line broke need not come again
 	if err != nil {
-		return errors.Join(broken, fmt.Errorf("store what was downloaded: %w", err))
+		broken = errors.Join(broken, fmt.Errorf("store what was downloaded: %w", err))
 	}
-	update := mailbox.Update{Mailbox: j.name}
-	for _, s := range c.settled(stored) {
-		update.Put = append(update.Put, c.downloaded(s))
-		delete(c.byID, s.Source)
-	}
+	update := c.arrived(stored, intents)
 	for _, pair := range update.Put {
 		t.remember(j, pair)
 	}
 	if broken != nil {
-		return errors.Join(fmt.Errorf("download: %w", broken), t.ledger.Commit(ctx, update))
+		if len(stored) > 0 {
+			err = t.ledger.Commit(context.WithoutCancel(ctx), update)
+		}
+		return errors.Join(fmt.Errorf("download: %w", broken), err)
 	}
-	for _, arrival := range c.byID {
+	arrived := slices.Clone(update.Put)
+	for id, arrival := range c.byID {
 		update.Put = append(update.Put, c.postponed(arrival))
+		update.End = append(update.End, begun(intents, id)...)
 	}
-	return t.ledger.Commit(ctx, update)
+	return errors.Join(t.ledger.Commit(ctx, update), t.reunite(ctx, j, arrived))
+}
+
+// arrived is the record of what a batch has stored. It ends the intents of all of which it is known what became of them.
+func (c *carrier) arrived(stored []mailbox.Stored, intents map[mailbox.ID]mailbox.Intent) mailbox.Update {
+	update := mailbox.Update{Mailbox: c.job.name}
+	for _, s := range c.settled(stored) {
+		switch {
+		case s.ID != "":
+			update.Put = append(update.Put, c.downloaded(s))
+			update.End = append(update.End, begun(intents, s.Source)...)
+		default:
+			update.Begin = append(update.Begin, c.untold(s, intents[s.Source]))
+		}
+		delete(c.byID, s.Source)
+	}
+	for id := range c.left {
+		update.End = append(update.End, begun(intents, id)...)
+	}
+	return update
+}
+
+// begun returns the ID if there is an intent of it.
+func begun(intents map[mailbox.ID]mailbox.Intent, id mailbox.ID) []mailbox.ID {
+	if _, ok := intents[id]; !ok {
+		return nil
+	}
+	return []mailbox.ID{id}
 }
 
 func byID(part []Arrival) map[mailbox.ID]Arrival {
@@ -209,15 +242,16 @@ type carrier struct {
 	job   *job
 	from  Side
 	batch Batch
-	byID  map[mailbox.ID]Arrival // what has not arrived yet
-	left  map[mailbox.ID]error   // what will not, with the reason
-	taken map[mailbox.ID]int64   // how many octets each of those has that the batch took
+	byID  map[mailbox.ID]Arrival         // what has not arrived yet
+	left  map[mailbox.ID]error           // what will not, with the reason
+	taken map[mailbox.ID]int64           // how many octets each of those has that the batch took
+	sums  map[mailbox.ID]*mailbox.Summer // of what passes, in a transfer
 }
 
 func (t *transfers) carrier(j *job, from Side, batch Batch, part []Arrival) *carrier {
 	return &carrier{
 		transfers: t, job: j, from: from, batch: batch, byID: byID(part),
-		left: map[mailbox.ID]error{}, taken: map[mailbox.ID]int64{},
+		left: map[mailbox.ID]error{}, taken: map[mailbox.ID]int64{}, sums: map[mailbox.ID]*mailbox.Summer{},
 	}
 }
 
@@ -232,6 +266,10 @@ func (c *carrier) body(ctx context.Context, id mailbox.ID, body io.Reader) error
 		return nil // nobody asked for it
 	}
 	m := mailbox.Message{ID: id, Flags: arrival.Flags, Size: arrival.Size, InternalDate: unix(arrival.Date), Generation: c.job.generation}
+	if c.opts.Direction == Transfer {
+		c.sums[id] = mailbox.NewSummer()
+		body = io.TeeReader(body, c.sums[id])
+	}
 	counted := &counter{r: body, progress: c.opts.Events}
 	err := c.batch.Add(ctx, m, counted)
 	var one *mailbox.MessageError
@@ -295,13 +333,17 @@ func (c *counter) Read(p []byte) (int, error) {
 // downloaded is the record of a message that is now on both sides.
 func (c *carrier) downloaded(s mailbox.Stored) mailbox.Pair {
 	arrival := c.byID[s.Source]
+	if sum := c.sums[s.Source]; sum != nil && s.Content.Digest.IsZero() {
+		s.Content = sum.Content()
+	}
 	size := arrival.Size
 	if size == 0 {
 		size = s.Content.Size
 	}
 	return mailbox.Pair{
 		Far: s.Source, Near: s.ID, Flags: arrival.Flags, Size: size, InternalDate: unix(arrival.Date),
-		Digest: s.Content.Digest, Hint: s.Content.Hint(), AccountID: arrival.AccountID,
+		Digest: s.Content.Digest, Hint: s.Content.Hint(), AccountID: arrival.AccountID, Stored: s.Content.Stored,
+		FarDigest: s.Content.Digest,
 	}
 }
 

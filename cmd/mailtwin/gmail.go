@@ -25,18 +25,13 @@ func (r *accountRun) syncGmail(ctx context.Context, far *imap.Account, near *mai
 		Ledger: r.ledger, Since: settings[settingGmail], Report: r.teller.note,
 		Identify: r.known == 0 && !isEmpty(ctx, near),
 	})
-	if len(r.account.Mailboxes) == 0 {
-		wanted := o.Mailboxes
-		o.Mailboxes = func(name mailbox.Name) bool {
-			return wanted(name) && (len(r.o.mailboxes) > 0 || !account.Unasked(name))
-		}
-	}
+	o.Mailboxes = r.asked(account, o.Mailboxes)
 	defer func() {
 		if err == nil {
 			err = r.tellHidden(settings, account)
 		}
 	}()
-	report, err = syncer.Run(ctx, gmailSide{account}, nearSide{near}, r.markedLedger(near), o)
+	report, err = r.syncWith(ctx, gmailSide{account}, near, o)
 	waits := errors.As(err, new(*syncer.QuotaError)) // what waits is on record
 	if err != nil && !waits || r.o.dryRun || !report.Settled || len(r.o.mailboxes) > 0 {
 		return report, err
@@ -46,6 +41,14 @@ func (r *accountRun) syncGmail(ctx context.Context, far *imap.Account, near *mai
 		return report, err
 	}
 	return report, errors.Join(err, r.ledger.PutSettings(map[string]string{settingGmail: position}))
+}
+
+// asked leaves out mailboxes that nobody asked for.
+func (r *accountRun) asked(account *gmail.Account, wanted func(mailbox.Name) bool) func(mailbox.Name) bool {
+	if len(r.account.Mailboxes)+len(r.o.mailboxes) > 0 {
+		return wanted
+	}
+	return func(name mailbox.Name) bool { return wanted(name) && !account.Unasked(name) }
 }
 
 // settingHidden is there while All Mail is not shown, once its owner was told.

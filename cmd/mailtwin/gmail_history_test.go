@@ -30,7 +30,8 @@ func unknownOf(rng *rand.Rand) gimap.Options {
 	return gimap.Options{
 		FolderModSeq: yes(), SilentLabels: yes(), KeepDeleted: yes(), Behaviour: gimap.Behaviour(rng.IntN(3)), AllMailTrash: yes(),
 		Dedupe: gimap.Dedupe(rng.IntN(4)), OwnLabel: yes(), PlainTrash: yes(), FreshUID: yes(), BoxKeywords: yes(), SeesDeleted: yes(),
-		SameValidity: yes(), EarlyCopyUID: yes(),
+		SameValidity: yes(), EarlyCopyUID: yes(), SetsSent: yes(), AllMailMove: gimap.AllMailMove(rng.IntN(3)), MendsLines: yes(),
+		LongLiterals: yes(), UseUnasked: yes(), UseAlone: yes(),
 	}
 }
 
@@ -47,8 +48,7 @@ func gmHistory(t *testing.T, seed uint64) {
 	policy := []string{"trash", "expunge", "never"}[seed%3]
 	bin := rng.IntN(3) == 0
 	if bin {
-		w.keys = append(w.keys, `mailboxes = ["*", "![Gmail]/Important", "![Gmail]/Starred", "![Gmail]/Spam"]`)
-		w.bin = true
+		w.syncAlso(`\Trash`)
 	}
 	w.set("delete_remote", policy)
 	labels := []string{`\Inbox`, "Work", "Home", "Work/2024"}

@@ -56,10 +56,9 @@ func (b *Batch) Flush(ctx context.Context) ([]mailbox.Stored, error) {
 		}
 		s.Content = b.sums[s.Source].Content()
 		there, ok := found[s.ID]
-		if ok && there.size == s.Content.Size {
+		if ok && b.isUpload(s, there) {
 			err = b.accept(ctx, s, there.id, settled)
-		}
-		if !ok || there.size != s.Content.Size {
+		} else {
 			err = b.merged(ctx, s, settled)
 		}
 		if err != nil {
@@ -72,6 +71,20 @@ func (b *Batch) Flush(ctx context.Context) ([]mailbox.Stored, error) {
 type upload struct {
 	id   string
 	size int64
+}
+
+// isUpload tells whether what is there is what was uploaded. Without a Message-ID nothing is merged: then a message of
+// another size is the upload, too, with line ends that Gmail changed.
+func (b *Batch) isUpload(s *mailbox.Stored, there upload) bool {
+	if there.size == s.Content.Size {
+		return true
+	}
+	if s.Content.MessageID != "" {
+		return false
+	}
+	b.account.options.Report(fmt.Sprintf("mailbox %q, message %s: Gmail keeps %d octets of the %d that were uploaded",
+		string(b.name), s.Source, there.size, s.Content.Size))
+	return true
 }
 
 // look asks for the messages that were stored.

@@ -1,9 +1,6 @@
 package gimap
 
-import (
-	"net"
-	"time"
-)
+import "time"
 
 // send writes the answer, as far as the fault that the command met lets it.
 func (c *session) send() error {
@@ -63,8 +60,13 @@ func (a *answer) write(part chunk) error {
 		}
 		text = text[at:]
 	}
-	_, err := a.w.Write(text)
-	return err
+	if _, err := a.w.Write(text); err != nil {
+		return err
+	}
+	if part.body != 0 {
+		a.s.noteBody(part.body)
+	}
+	return nil
 }
 
 func uses(f *Fault, p Point) bool { return f.Cut == p || f.Stall == p || f.At == p && f.Web != nil }
@@ -75,6 +77,11 @@ func (c *session) meet(f *Fault, p Point) error {
 		f.Web(c.s.Web())
 	}
 	if f.Cut == p {
+		if f.Bye != "" && (p == AtCommand || p == AfterDoing || p == BeforeTag) {
+			if _, err := c.w.WriteString(f.Bye + "\r\n"); err != nil {
+				return err
+			}
+		}
 		if err := c.flush(); err != nil {
 			return err
 		}
@@ -108,5 +115,3 @@ func (c *session) pause(d time.Duration) {
 	}
 	<-time.After(d)
 }
-
-var _ net.Conn = (*countedConn)(nil)
