@@ -162,12 +162,17 @@ var passing = []goimap.ResponseCode{
 
 // refusedText is what the server said, without go-imap's prefix.
 func refusedText(refused *goimap.Error) error {
-	text := string(refused.Type) + " "
-	if refused.Code != "" {
-		text += "[" + string(refused.Code) + "] "
+	return refusedStatus(wire.Status{Kind: string(refused.Type), Code: string(refused.Code), Text: plainText(refused.Text)})
+}
+
+// refusedStatus is what the server said.
+func refusedStatus(status wire.Status) error {
+	text := status.Kind + " "
+	if status.Code != "" {
+		text += "[" + status.Code + "] "
 	}
-	text += plainText(refused.Text)
-	if slices.Contains(passing, refused.Code) {
+	text += status.Text
+	if slices.Contains(passing, goimap.ResponseCode(status.Code)) {
 		return fmt.Errorf("%w: %s", mailbox.ErrTemporary, text)
 	}
 	return errors.New(text)

@@ -61,6 +61,7 @@ type Stored struct {
 	ID      ID      // its ID here; zero if it was stored, but this side could not tell under which ID
 	Content Content // of the bytes that were added; zero if they were not read
 	Merged  bool    // this side made it one with another message that it has, and there is no ID for it: it is not to be sent again
+	Refused error   // why it was not stored; nil if it was
 }
 
 // Errors of a side that the engine acts on.

@@ -290,13 +290,18 @@ func (m *memory) Append(_ context.Context, name mailbox.Name) (Batch, error) {
 	return &memoryBatch{m: m, name: name}, nil
 }
 
-// Add stores at once on the far side, as APPEND does; the near side waits for Flush.
+// Add stores at once on the far side, as APPEND does, and what is refused there is told by Flush; the near side waits for
+// Flush.
 func (b *memoryBatch) Add(_ context.Context, msg mailbox.Message, body io.Reader) error {
 	var buf bytes.Buffer
 	if _, err := buf.ReadFrom(body); err != nil {
 		return err
 	}
 	if err := b.m.refusal("append", msg.ID); err != nil {
+		if b.m.far {
+			b.ready = append(b.ready, mailbox.Stored{Source: msg.ID, Refused: err})
+			return nil
+		}
 		return &mailbox.MessageError{Mailbox: b.name, ID: msg.ID, Err: err}
 	}
 	b.held = append(b.held, msg)

@@ -246,6 +246,10 @@ func (r *repair) fetch(ctx context.Context, name mailbox.Name, generation string
 	}
 	for _, s := range stored {
 		d := p.byFar[s.Source]
+		if s.Refused != nil {
+			d.Err = s.Refused
+			continue
+		}
 		d.Pair.Near, d.Pair.Flags, d.Err = s.ID, d.Flags[Far], nil
 		p.settle(d, s.Content)
 	}

@@ -17,7 +17,7 @@ import (
 const (
 	downloadCount  = 500
 	downloadOctets = 16 << 20
-	uploadCount    = 16
+	uploadCount    = 250
 	uploadOctets   = 4 << 20
 )
 
@@ -166,41 +166,58 @@ func (t *transfers) download(ctx context.Context, j *job, part []Arrival) (err e
 		return err
 	}
 	defer func() { err = errors.Join(err, batch.Close()) }()
-	c := &carrier{transfers: t, job: j, from: Far, batch: batch, byID: byID(part), left: map[mailbox.ID]error{}, sums: map[mailbox.ID]*mailbox.Summer{}}
-	broken := t.side[Far].Fetch(ctx, j.name, ids(part), c.body, c.problem)
+	c := t.carrier(j, Far, batch, part)
+	broken := t.side[Far].Fetch(ctx, j.name, ids(part), c.into(ctx), c.problem)
 	if broken != nil && (!errors.Is(broken, mailbox.ErrTemporary) || ctx.Err() != nil) {
 		return fmt.Errorf("download: %w", broken)
 	}
 	stored, err := batch.Flush(ctx) // what came before the line broke need not come again
 	if err != nil {
-		return errors.Join(broken, fmt.Errorf("store what was downloaded: %w", err))
+		broken = errors.Join(broken, fmt.Errorf("store what was downloaded: %w", err))
 	}
-	update := mailbox.Update{Mailbox: j.name}
-	for _, s := range stored {
+	update := c.arrived(stored, intents)
+	for _, pair := range update.Put {
+		t.remember(j, pair)
+	}
+	if broken != nil {
+		if len(stored) > 0 {
+			err = t.ledger.Commit(context.WithoutCancel(ctx), update)
+		}
+		return errors.Join(fmt.Errorf("download: %w", broken), err)
+	}
+	arrived := slices.Clone(update.Put)
+	for id, arrival := range c.byID {
+		update.Put = append(update.Put, c.postponed(arrival))
+		update.End = append(update.End, begun(intents, id)...)
+	}
+	return errors.Join(t.ledger.Commit(ctx, update), t.reunite(ctx, j, arrived))
+}
+
+// arrived is the record of what a batch has stored. It ends the intents of all of which it is known what became of them.
+func (c *carrier) arrived(stored []mailbox.Stored, intents map[mailbox.ID]mailbox.Intent) mailbox.Update {
+	update := mailbox.Update{Mailbox: c.job.name}
+	for _, s := range c.settled(stored) {
 		switch {
 		case s.ID != "":
 			update.Put = append(update.Put, c.downloaded(s))
+			update.End = append(update.End, begun(intents, s.Source)...)
 		default:
 			update.Begin = append(update.Begin, c.untold(s, intents[s.Source]))
 		}
 		delete(c.byID, s.Source)
 	}
-	for _, pair := range update.Put {
-		t.remember(j, pair)
+	for id := range c.left {
+		update.End = append(update.End, begun(intents, id)...)
 	}
-	if broken != nil {
-		return errors.Join(fmt.Errorf("download: %w", broken), t.ledger.Commit(ctx, update))
+	return update
+}
+
+// begun returns the ID if there is an intent of it.
+func begun(intents map[mailbox.ID]mailbox.Intent, id mailbox.ID) []mailbox.ID {
+	if _, ok := intents[id]; !ok {
+		return nil
 	}
-	for _, arrival := range c.byID {
-		update.Put = append(update.Put, c.postponed(arrival))
-	}
-	for id := range intents {
-		if !slices.ContainsFunc(update.Begin, func(i mailbox.Intent) bool { return i.Near == id }) {
-			update.End = append(update.End, id)
-		}
-	}
-	arrived := update.Put[:len(update.Put)-len(c.byID)]
-	return errors.Join(t.ledger.Commit(ctx, update), t.reunite(ctx, j, arrived))
+	return []mailbox.ID{id}
 }
 
 func byID(part []Arrival) map[mailbox.ID]Arrival {
@@ -227,10 +244,23 @@ type carrier struct {
 	batch Batch
 	byID  map[mailbox.ID]Arrival         // what has not arrived yet
 	left  map[mailbox.ID]error           // what will not, with the reason
+	taken map[mailbox.ID]int64           // how many octets each of those has that the batch took
 	sums  map[mailbox.ID]*mailbox.Summer // of what passes, in a transfer
 }
 
-func (c *carrier) body(id mailbox.ID, body io.Reader) error {
+func (t *transfers) carrier(j *job, from Side, batch Batch, part []Arrival) *carrier {
+	return &carrier{
+		transfers: t, job: j, from: from, batch: batch, byID: byID(part),
+		left: map[mailbox.ID]error{}, taken: map[mailbox.ID]int64{}, sums: map[mailbox.ID]*mailbox.Summer{},
+	}
+}
+
+// into returns what takes bodies for the batch.
+func (c *carrier) into(ctx context.Context) func(mailbox.ID, io.Reader) error {
+	return func(id mailbox.ID, body io.Reader) error { return c.body(ctx, id, body) }
+}
+
+func (c *carrier) body(ctx context.Context, id mailbox.ID, body io.Reader) error {
 	arrival, ok := c.byID[id]
 	if !ok {
 		return nil // nobody asked for it
@@ -241,7 +271,7 @@ func (c *carrier) body(id mailbox.ID, body io.Reader) error {
 		body = io.TeeReader(body, c.sums[id])
 	}
 	counted := &counter{r: body, progress: c.opts.Events}
-	err := c.batch.Add(context.Background(), m, counted)
+	err := c.batch.Add(ctx, m, counted)
 	var one *mailbox.MessageError
 	if errors.As(err, &one) {
 		c.left[id] = one.Err
@@ -251,11 +281,25 @@ func (c *carrier) body(id mailbox.ID, body io.Reader) error {
 		return err
 	}
 	delete(c.left, id)
-	c.count(c.job.name, func(n *Counts) { n.transferred(c.from, counted.octets) })
+	c.taken[id] = counted.octets
 	if c.opts.Events != nil {
 		c.opts.Events.Transferred(1, 0)
 	}
 	return nil
+}
+
+// settled counts what a batch has stored, and keeps the reason of what was refused.
+func (c *carrier) settled(all []mailbox.Stored) []mailbox.Stored {
+	var stored []mailbox.Stored
+	for _, s := range all {
+		if s.Refused != nil {
+			c.left[s.Source] = s.Refused
+			continue
+		}
+		stored = append(stored, s)
+		c.count(c.job.name, func(n *Counts) { n.transferred(c.from, c.taken[s.Source]) })
+	}
+	return stored
 }
 
 func (c *carrier) problem(id mailbox.ID, err error) { c.left[id] = err }

@@ -29,17 +29,18 @@ func (t *transfers) upload(ctx context.Context, j *job, part []Arrival) (err err
 		return err
 	}
 	defer func() { err = errors.Join(err, batch.Close()) }()
-	c := &carrier{transfers: t, job: j, from: Near, batch: batch, byID: byID(part), left: map[mailbox.ID]error{}}
-	fetchErr := t.side[Near].Fetch(ctx, j.name, ids(part), c.body, c.problem)
+	c := t.carrier(j, Near, batch, part)
+	broken := t.side[Near].Fetch(ctx, j.name, ids(part), c.into(ctx), c.problem)
 	stored, err := batch.Flush(ctx)
-	if err != nil {
-		return errors.Join(fetchErr, fmt.Errorf("upload: %w", err))
-	}
-	if err := t.ledger.Commit(ctx, c.uploaded(stored, intents)); err != nil {
+	// What is stored is stored, whatever became of the rest and however the run ends.
+	if err := t.ledger.Commit(context.WithoutCancel(ctx), c.uploaded(c.settled(stored), intents)); err != nil {
 		return err
 	}
-	if fetchErr != nil {
-		return fmt.Errorf("upload: %w", fetchErr)
+	if broken == nil {
+		broken = err
+	}
+	if broken != nil {
+		return fmt.Errorf("upload: %w", broken)
 	}
 	for _, arrival := range c.byID {
 		t.leave(j, Near, arrival.ID, fmt.Errorf("upload: %w", c.reason(arrival.ID)))

@@ -2,6 +2,7 @@ package gmail
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -42,17 +43,17 @@ func (b *Batch) Close() error { return b.batch.Close() }
 
 // Flush tells where the messages are, and what Gmail calls them.
 func (b *Batch) Flush(ctx context.Context) ([]mailbox.Stored, error) {
-	stored, err := b.batch.Flush(ctx)
-	if err != nil {
-		return nil, err
-	}
+	stored, broken := b.batch.Flush(ctx)
 	found, err := b.look(ctx, stored)
 	if err != nil {
-		return nil, err
+		return nil, errors.Join(broken, err)
 	}
 	settled := map[string]mailbox.Digest{} // by X-GM-MSGID
 	for i := range stored {
 		s := &stored[i]
+		if s.Refused != nil {
+			continue
+		}
 		s.Content = b.sums[s.Source].Content()
 		there, ok := found[s.ID]
 		if ok && b.isUpload(s, there) {
@@ -61,10 +62,10 @@ func (b *Batch) Flush(ctx context.Context) ([]mailbox.Stored, error) {
 			err = b.merged(ctx, s, settled)
 		}
 		if err != nil {
-			return nil, err
+			return nil, errors.Join(broken, err)
 		}
 	}
-	return stored, nil
+	return stored, broken
 }
 
 type upload struct {

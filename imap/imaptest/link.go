@@ -111,11 +111,7 @@ func (l *link) forward(r *bufio.Reader, line []byte) error {
 	if err := l.begin(verb); err != nil {
 		return err
 	}
-	if missing := l.opts.Profile.refuses(verb, args); missing != "" {
-		l.proxy.note(verb, line, true)
-		return l.refuse(r, line, tag, "BAD "+verb+": no "+missing+" here")
-	}
-	if answer := l.disliked(tag, verb, line); answer != "" {
+	if answer := l.objection(tag, verb, args, line); answer != "" {
 		l.proxy.note(verb, line, true)
 		return l.refuse(r, line, tag, answer)
 	}
@@ -152,8 +148,14 @@ func (l *link) pass(r *bufio.Reader, line []byte, tag string, lose bool) error {
 	}
 }
 
-// disliked is the answer to a command that the server is not to get; empty if there is none.
-func (l *link) disliked(tag, verb string, line []byte) (answer string) {
+// objection is what is answered in the place of the server; empty if the server is to answer.
+func (l *link) objection(tag, verb, args string, line []byte) (answer string) {
+	if missing := l.opts.Profile.refuses(verb, args); missing != "" {
+		return "BAD " + verb + ": no " + missing + " here"
+	}
+	if size, waits, more := literalAt(line); more && !waits && l.opts.Profile.refusesLiteral(size) {
+		return "BAD " + verb + ": no LITERAL+ here"
+	}
 	text := string(bytes.TrimRight(line, "\r\n"))
 	if l.opts.Refuse != nil {
 		answer = l.opts.Refuse(verb, text)

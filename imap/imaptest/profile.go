@@ -26,7 +26,7 @@ var (
 	// Bare is what RFC 3501 asks for, and little more.
 	Bare = Profile{Name: "bare", Removed: []string{
 		"CONDSTORE", "QRESYNC", "ESEARCH", "SEARCHRES", "ESORT", "CONTEXT=SEARCH", "UIDPLUS", "LIST-STATUS",
-		"LIST-EXTENDED", "MOVE",
+		"LIST-EXTENDED", "MOVE", "LITERAL+", "LITERAL-", "MULTIAPPEND",
 	}}
 )
 
@@ -74,6 +74,12 @@ func (p Profile) refuses(verb, args string) string {
 		}
 	}
 	return ""
+}
+
+// refusesLiteral tells whether a literal of such a size is BAD if the server was not asked before.
+func (p Profile) refusesLiteral(size int64) bool {
+	const most = 4096 // RFC 7888, section 5
+	return p.Lacks("LITERAL+") && (p.Lacks("LITERAL-") || size > most)
 }
 
 func hasWord(args, word string) bool {

@@ -78,6 +78,9 @@ func TestProxyRefuses(t *testing.T) {
 		{Bare, `UID MOVE 1:7 Trash`, true},
 		{Bare, `UID FETCH 1:* (FLAGS) (CHANGEDSINCE 1)`, true},
 		{Bare, `UID FETCH 1:* (UID MODSEQ)`, true},
+		{Bare, "APPEND INBOX {5+}\r\na: b\n", true},
+		{Bare, "APPEND INBOX {5}\r\na: b\n", false},
+		{All, "APPEND INBOX {5+}\r\na: b\n", false},
 	} {
 		p := NewProxy(t, s.Addr, ProxyOptions{Profile: tt.profile})
 		k := talk(t, p.Addr)
@@ -108,13 +111,13 @@ func TestProxyHides(t *testing.T) {
 		{NoQResync, []string{"QRESYNC"}, []string{" CONDSTORE ", " MOVE ", "[APPENDUID ", "[HIGHESTMODSEQ "}},
 		{
 			Bare,
-			[]string{"QRESYNC", "CONDSTORE", "MOVE", "UIDPLUS", "APPENDUID", "COPYUID", "HIGHESTMODSEQ", "LIST-STATUS", "ESEARCH"},
-			[]string{" IDLE ", " LITERAL+ ", "[UIDVALIDITY ", "[UIDNEXT ", "a OK [CAPABILITY ", "d OK Append"},
+			[]string{"QRESYNC", "CONDSTORE", "MOVE", "UIDPLUS", "APPENDUID", "COPYUID", "HIGHESTMODSEQ", "LIST-STATUS", "ESEARCH", "LITERAL+", "MULTIAPPEND"},
+			[]string{" IDLE ", "[UIDVALIDITY ", "[UIDNEXT ", "a OK [CAPABILITY ", "d OK Append"},
 		},
 	} {
 		p := NewProxy(t, s.Addr, ProxyOptions{Profile: tt.profile})
 		k := talk(t, p.Addr)
-		k.send("a LOGIN " + user + " pass\r\nb CAPABILITY\r\nc SELECT INBOX\r\nd APPEND INBOX {5+}\r\na: b\n\r\n" +
+		k.send("a LOGIN " + user + " pass\r\nb CAPABILITY\r\nc SELECT INBOX\r\nd APPEND INBOX {5}\r\na: b\n\r\n" +
 			"e UID COPY 1 Trash\r\nf NOOP\r\n")
 		got := k.until("f OK")
 		for _, word := range tt.gone {

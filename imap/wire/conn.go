@@ -37,6 +37,8 @@ type Conn struct {
 
 	writing chan struct{} // holds one token, from the first octet of a command to its last
 	sent    outgoing      // touched only by the goroutine in which go-imap sends a command
+	pack    *bufio.Writer // of commands with literals; touched only by the one who has the token
+	packed  bool          // a part of such a command was sent
 
 	mu     sync.Mutex
 	raw    net.Conn
@@ -60,10 +62,10 @@ type entry struct {
 	exec  *execution // nil for a command of go-imap
 	index int        // among the commands of exec
 
-	queued  bool // it is or was in the queue
-	waits   int  // for how many continuation requests go-imap waits
-	whole   bool // all of it was sent
-	refused bool // before its literal was sent, which then never is
+	queued bool          // it is or was in the queue
+	waits  int           // for how many continuation requests the sender waits
+	whole  bool          // all of it was sent
+	goOn   chan struct{} // gets those of a command that was not sent by go-imap
 }
 
 // New lays a Conn over a TCP or TLS connection.

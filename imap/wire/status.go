@@ -32,6 +32,22 @@ func (e *StatusError) Error() string {
 	return fmt.Sprintf("%s [%s] %s", e.Kind, strings.TrimSpace(e.Code+" "+e.Args), e.Text)
 }
 
+// AppendUID returns where an APPEND put its messages, in their order, if it says so, and says so in a set that ascends.
+//
+// Source: RFC 4315, section 3; RFC 3502, section 6.3.11.
+func (s Status) AppendUID() (validity uint32, uids UIDSet) {
+	first, second, _ := strings.Cut(s.Args, " ")
+	validity, err := parseUID(first)
+	if s.Code != "APPENDUID" || err != nil {
+		return 0, nil
+	}
+	ranges, err := parseRanges(second)
+	if err != nil || !ascend(ranges) {
+		return 0, nil
+	}
+	return validity, ranges
+}
+
 // parseStatus reads what follows the tag or the "*".
 func parseStatus(kind string, rest []byte) Status {
 	s := Status{Kind: strings.ToUpper(kind)}
