@@ -290,21 +290,30 @@ func TestR17OddUploads(t *testing.T) {
 	}
 }
 
-// R17: a copy of which a server does not tell where it is, and whose size it tells wrong, is found by its header.
+// R17: what was copied or moved by a server that does not tell where it is then, and tells its size wrong, is found by its
+// header.
 func TestR17OddCopies(t *testing.T) {
 	w := newWorld()
 	w.far.lies, w.far.noUIDs = true, true
 	w.far.make("Work")
 	named, bare := w.write(), message{raw: "Subject: without a Message-ID\r\n\r\n", date: time.Unix(1000, 0)}
-	w.far.put(mailbox.Inbox, named)
-	w.far.put(mailbox.Inbox, bare)
+	for _, m := range []message{named, bare, w.write()} {
+		w.far.put(mailbox.Inbox, m)
+	}
 	w.mustSync(t)
+	for id, m := range w.near.boxes[mailbox.Inbox].messages {
+		if m.raw != named.raw && m.raw != bare.raw {
+			delete(w.near.boxes[mailbox.Inbox].messages, id)
+			w.near.put("Work", m)
+		}
+	}
+	w.near.boxes[mailbox.Inbox].version++
 	named.date = named.date.Add(time.Hour) // a program that copies a file need not keep it
 	w.near.put("Work", named)
 	w.near.put("Work", bare)
 	bodies := w.far.bodies
 	w.mustSync(t)
-	if far := w.far.boxes["Work"].messages; len(far) != 2 || w.far.appends > 0 || w.far.bodies > bodies {
+	if far := w.far.boxes["Work"].messages; len(far) != 3 || w.far.appends > 0 || w.far.bodies > bodies {
 		t.Errorf("%d messages, %d uploads, %d downloads", len(far), w.far.appends, w.far.bodies-bodies)
 	}
 	w.wantAgreement(t)
