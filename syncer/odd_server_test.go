@@ -319,6 +319,24 @@ func TestR17OddCopies(t *testing.T) {
 	w.wantAgreement(t)
 }
 
+// R19: with the state lost and sizes told wrong, nothing can be recognised before it is downloaded. Then it is, and is not
+// uploaded.
+func TestR19StateLost(t *testing.T) {
+	w := newWorld()
+	w.far.lies = true
+	bare := message{raw: "Subject: without a Message-ID\r\n\r\n", date: time.Unix(1000, 0)}
+	for _, m := range []message{w.write(), bare, bare, w.write()} {
+		w.far.put(mailbox.Inbox, m)
+	}
+	w.mustSync(t)
+	w.ledger = newNotebook()
+	w.mustSync(t)
+	if far, near := len(w.far.boxes[mailbox.Inbox].messages), len(w.near.boxes[mailbox.Inbox].messages); far != 4 || near != 4 || w.far.appends > 0 {
+		t.Errorf("%d messages on the far side, %d on the near side, %d uploads", far, near, w.far.appends)
+	}
+	w.wantAgreement(t)
+}
+
 // R18: what the server refuses, of messages or flags, is named, and costs nothing else.
 func TestR18TheOther99(t *testing.T) {
 	no := errors.New("BAD [TOOBIG] too big")
