@@ -290,22 +290,49 @@ func TestR17OddUploads(t *testing.T) {
 	}
 }
 
-// R17: a copy of which a server does not tell where it is, and whose size it tells wrong, is found by its header.
+// R17: what was copied or moved by a server that does not tell where it is then, and tells its size wrong, is found by its
+// header.
 func TestR17OddCopies(t *testing.T) {
 	w := newWorld()
 	w.far.lies, w.far.noUIDs = true, true
 	w.far.make("Work")
 	named, bare := w.write(), message{raw: "Subject: without a Message-ID\r\n\r\n", date: time.Unix(1000, 0)}
-	w.far.put(mailbox.Inbox, named)
-	w.far.put(mailbox.Inbox, bare)
+	for _, m := range []message{named, bare, w.write()} {
+		w.far.put(mailbox.Inbox, m)
+	}
 	w.mustSync(t)
+	for id, m := range w.near.boxes[mailbox.Inbox].messages {
+		if m.raw != named.raw && m.raw != bare.raw {
+			delete(w.near.boxes[mailbox.Inbox].messages, id)
+			w.near.put("Work", m)
+		}
+	}
+	w.near.boxes[mailbox.Inbox].version++
 	named.date = named.date.Add(time.Hour) // a program that copies a file need not keep it
 	w.near.put("Work", named)
 	w.near.put("Work", bare)
 	bodies := w.far.bodies
 	w.mustSync(t)
-	if far := w.far.boxes["Work"].messages; len(far) != 2 || w.far.appends > 0 || w.far.bodies > bodies {
+	if far := w.far.boxes["Work"].messages; len(far) != 3 || w.far.appends > 0 || w.far.bodies > bodies {
 		t.Errorf("%d messages, %d uploads, %d downloads", len(far), w.far.appends, w.far.bodies-bodies)
+	}
+	w.wantAgreement(t)
+}
+
+// R19: with the state lost and sizes told wrong, nothing can be recognised before it is downloaded. Then it is, and is not
+// uploaded.
+func TestR19StateLost(t *testing.T) {
+	w := newWorld()
+	w.far.lies = true
+	bare := message{raw: "Subject: without a Message-ID\r\n\r\n", date: time.Unix(1000, 0)}
+	for _, m := range []message{w.write(), bare, bare, w.write()} {
+		w.far.put(mailbox.Inbox, m)
+	}
+	w.mustSync(t)
+	w.ledger = newNotebook()
+	w.mustSync(t)
+	if far, near := len(w.far.boxes[mailbox.Inbox].messages), len(w.near.boxes[mailbox.Inbox].messages); far != 4 || near != 4 || w.far.appends > 0 {
+		t.Errorf("%d messages on the far side, %d on the near side, %d uploads", far, near, w.far.appends)
 	}
 	w.wantAgreement(t)
 }

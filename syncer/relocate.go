@@ -273,13 +273,13 @@ func (a *applier) lostTrack(ctx context.Context, j *job, agreements []Agreement)
 	for _, g := range agreements {
 		a.soilJob(j, Far)
 		a.soilJob(j, Near)
-		if g.Drop == nil && g.Pair.Far == "" {
+		if g.Pair.Far == "" {
 			u := updates[j.name]
 			if u == nil {
 				u = &mailbox.Update{Mailbox: j.name}
 				updates[j.name] = u
 			}
-			// A server that makes one of two messages that are the same never shows the copy.
+			// It may be hard to recognise, or never be shown, if the server made it one with another message.
 			u.Begin = append(u.Begin, mailbox.Intent{Near: g.Pair.Near, Digest: g.Pair.Digest, Size: g.Pair.Size, Attempts: attempts[g.Pair.Near] + 1})
 		}
 		if g.Drop == nil {

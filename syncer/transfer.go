@@ -96,11 +96,11 @@ func (t *transfers) run(ctx context.Context, jobs []*job, loads func(*job) []loa
 func (t *transfers) downloads(j *job) []load {
 	due := j.steps.Download[t.done[j]:]
 	slices.SortFunc(due, func(a, b Arrival) int { return compareIDs(b.ID, a.ID) })
-	if len(j.steps.Upload) > 0 {
-		t.mu.Lock() // loads of mailboxes before this one are running
+	t.mu.Lock() // loads of mailboxes before this one are running
+	if len(j.steps.Upload) > 0 && t.fresh[j.name] == nil {
 		t.fresh[j.name] = map[mailbox.Digest][]mailbox.Pair{}
-		t.mu.Unlock()
 	}
+	t.mu.Unlock()
 	var loads []load
 	for _, part := range portions(due, downloadCount, downloadOctets) {
 		loads = append(loads, func(ctx context.Context) error { return t.download(ctx, j, part) })
