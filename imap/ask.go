@@ -51,7 +51,7 @@ func (a *Account) Ask(ctx context.Context, name mailbox.Name, q Question) (Selec
 		a.keeps[name] = s.holds(opened)
 		a.mu.Unlock()
 		for _, answer := range status {
-			if err := answer.Err(); err != nil {
+			if err := verdict(answer); err != nil {
 				return err
 			}
 		}
@@ -81,6 +81,9 @@ func CursorAt(mark string, validity, next uint32) mailbox.Cursor {
 	c.Mark = mark
 	return c
 }
+
+// ValidityOf is the UIDVALIDITY under which a cursor was made; 0 if it does not say.
+func ValidityOf(c mailbox.Cursor) uint32 { return readMemo(c).Validity }
 
 // Has tells whether the server announced a capability after the login.
 func (a *Account) Has(capability string) bool {
@@ -112,7 +115,7 @@ func (a *Account) StoreLabels(ctx context.Context, name mailbox.Name, ids []mail
 			return err
 		}
 		for _, answer := range status {
-			if err := answer.Err(); err != nil {
+			if err := verdict(answer); err != nil {
 				return err
 			}
 		}
@@ -160,7 +163,7 @@ func (a *Account) Find(ctx context.Context, name mailbox.Name, key, value string
 		if err != nil {
 			return err
 		}
-		return status[0].Err()
+		return verdict(status[0])
 	})
 	return ids, named(name, "search", err)
 }

@@ -180,7 +180,7 @@ func refusal(s wire.Status) error {
 		return fmt.Errorf("%w: %w", errLookup, &wire.StatusError{Status: s})
 	case strings.Contains(text, "too many") || strings.Contains(text, "maximum number of connections") || s.Code == "LIMIT":
 		return fmt.Errorf("%w: %s", errCrowded, s.Text)
-	case s.Kind == "BYE", s.Code == "UNAVAILABLE", s.Code == "INUSE", s.Code == "SERVERBUG", s.Code == "CONTACTADMIN",
+	case s.Kind == "BYE", passes(s.Code, text), s.Code == "CONTACTADMIN",
 		strings.Contains(text, "try again"), strings.Contains(text, "temporar"):
 		return fmt.Errorf("%w: %w", mailbox.ErrTemporary, &wire.StatusError{Status: s})
 	}

@@ -129,7 +129,7 @@ func (f *fetching) ask(ctx context.Context, s *session, chunk int) error {
 		return err
 	}
 	for i, answer := range status {
-		if err := answer.Err(); err != nil && chunk == 1 {
+		if err := verdict(answer); err != nil && chunk == 1 {
 			f.why[asked[i][0]] = err
 		}
 	}

@@ -119,7 +119,7 @@ func (l *listing) collectSlowly(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := status[0].Err(); err != nil {
+	if err := verdict(status[0]); err != nil {
 		return err
 	}
 	var cmds []*wire.Command

@@ -23,7 +23,7 @@ func (s *session) verify(ctx context.Context, messages []mailbox.Doomed) (same, 
 		if err != nil {
 			return nil, nil, err
 		}
-		if err := status[0].Err(); err != nil {
+		if err := verdict(status[0]); err != nil {
 			return nil, nil, err
 		}
 	}

@@ -249,7 +249,7 @@ func (v *survey) listAll(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return status[0].Err()
+	return verdict(status[0])
 }
 
 // remember keeps the validity under which the UIDs of this mailbox hold, and its flags.
@@ -269,7 +269,7 @@ func (v *survey) conclude() {
 		e := &v.seen.list[i]
 		isNew := v.isNew(e.uid)
 		switch {
-		case isNew && (!e.hasMeta || !e.hasFlags):
+		case isNew && !v.isClear(e):
 			v.scan.Unread[idOf(e.uid)] = errNothingSaid
 		case e.hasFlags && (isNew || v.known(e.uid)):
 			v.scan.Present = append(v.scan.Present, e.message(v.scan.Generation))

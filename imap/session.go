@@ -147,17 +147,36 @@ func (s *session) beginOpen(ctx context.Context, name mailbox.Name, readOnly boo
 func refusedMailbox(name mailbox.Name, refused *goimap.Error) error {
 	err := refusedText(refused)
 	none := refused.Code == "" || refused.Code == goimap.ResponseCodeNonExistent || refused.Code == goimap.ResponseCodeTryCreate
-	if none && refused.Type == goimap.StatusResponseTypeNo {
+	if none && refused.Type == goimap.StatusResponseTypeNo && !errors.Is(err, mailbox.ErrTemporary) {
 		err = fmt.Errorf("%w: %w", mailbox.ErrNoMailbox, err)
 	}
 	return &mailbox.MailboxError{Mailbox: name, Err: err}
 }
 
-// passing are the codes of what may go well later.
+// passing are the codes of what may go well later, and passingText what is said instead.
 //
-// Source: RFC 5530, section 3; [THROTTLED] is Gmail's.
-var passing = []goimap.ResponseCode{
-	goimap.ResponseCodeUnavailable, goimap.ResponseCodeInUse, goimap.ResponseCodeServerBug, goimap.ResponseCodeLimit, "THROTTLED",
+// Source: RFC 5530, section 3; [THROTTLED] and a System Error are Gmail's.
+var (
+	passing = []goimap.ResponseCode{
+		goimap.ResponseCodeUnavailable, goimap.ResponseCodeInUse, goimap.ResponseCodeServerBug, goimap.ResponseCodeLimit, "THROTTLED",
+	}
+	passingText = []string{"system error", throttled}
+)
+
+// passes tells whether what was refused may go well later.
+func passes(code, text string) bool {
+	text = strings.ToLower(text)
+	return slices.Contains(passing, goimap.ResponseCode(code)) ||
+		slices.ContainsFunc(passingText, func(words string) bool { return strings.Contains(text, words) })
+}
+
+// verdict is the error of a command that was not done; nil if it was.
+func verdict(s wire.Status) error {
+	err := s.Err()
+	if err != nil && passes(s.Code, s.Text) {
+		return fmt.Errorf("%w: %w", mailbox.ErrTemporary, err)
+	}
+	return err
 }
 
 // refusedText is what the server said, without go-imap's prefix.
@@ -172,7 +191,7 @@ func refusedStatus(status wire.Status) error {
 		text += "[" + status.Code + "] "
 	}
 	text += status.Text
-	if slices.Contains(passing, goimap.ResponseCode(status.Code)) {
+	if passes(status.Code, status.Text) {
 		return fmt.Errorf("%w: %s", mailbox.ErrTemporary, text)
 	}
 	return errors.New(text)
@@ -186,6 +205,7 @@ func named(name mailbox.Name, verb string, err error) error {
 	var refused *goimap.Error
 	var status *wire.StatusError
 	switch {
+	case errors.Is(err, mailbox.ErrAuth): // of one more connection, which concerns more than the mailbox
 	case errors.As(err, &refused):
 		return &mailbox.MailboxError{Mailbox: name, Err: fmt.Errorf("%s: %w", verb, refusedText(refused))}
 	case errors.As(err, &status):

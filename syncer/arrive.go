@@ -66,10 +66,10 @@ func (p *planner) download(s *Steps, fars []Arrival) {
 }
 
 // upload plans to bring a message over. One that is new in several mailboxes goes into the first of them; from there the
-// far side can copy it, as soon as it is there.
+// far side can copy it, as soon as it is there. A second one of the same mailbox is an extra by then, if there can be no two.
 func (p *planner) upload(s *Steps, a Arrival) {
 	first, sent := p.going[a.digest()]
-	if sent && first != s.Mailbox && p.policy.Again {
+	if sent && p.policy.Again && (first != s.Mailbox || p.policy.Once) {
 		s.Again = append(s.Again, a)
 		return
 	}

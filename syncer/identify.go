@@ -20,6 +20,12 @@ var errUnreadable = errors.New("cannot be read; " + untilRead)
 // identify finds out which arrivals are messages that are known already: on the near side by reading them, on the far
 // side, whose bodies are not to be transferred for it, by size and header of what they might be.
 func (r *run) identify(ctx context.Context, v *view, jobs []*job) error {
+	r.anew = map[mailbox.Name]bool{}
+	for _, j := range jobs {
+		if j.reset {
+			r.anew[j.name] = true
+		}
+	}
 	if r.opts.Direction == Transfer {
 		return r.identifyTransfer(ctx, jobs)
 	}
@@ -77,7 +83,7 @@ func (r *run) identifyNear(ctx context.Context, j *job) error {
 		}
 		c := a.Evidence.Content
 		a.Size, a.Hint = c.Size, c.Hint()
-		held, err := r.held(ctx, j, c)
+		held, err := r.held(ctx, c)
 		if err != nil {
 			return err
 		}
@@ -99,14 +105,15 @@ func (r *run) byHint(ctx context.Context, hint mailbox.Hint) iter.Seq2[mailbox.L
 	}
 }
 
-// held returns the pairs whose content is proven to be the same.
-func (r *run) held(ctx context.Context, j *job, c mailbox.Content) ([]mailbox.Located, error) {
+// held returns the pairs whose content is proven to be the same. What is known of a mailbox that the far side started anew
+// is void: its IDs are those of other messages now.
+func (r *run) held(ctx context.Context, c mailbox.Content) ([]mailbox.Located, error) {
 	var held []mailbox.Located
 	for l, err := range r.byHint(ctx, c.Hint()) {
 		if err != nil {
 			return nil, err
 		}
-		if l.Digest == c.Digest && (!j.reset || l.Mailbox != j.name || l.Parked == mailbox.Left) {
+		if l.Digest == c.Digest && (!r.anew[l.Mailbox] || l.Parked == mailbox.Left) {
 			held = append(held, l)
 		}
 	}
@@ -214,12 +221,13 @@ func (r *run) candidate(ctx context.Context, a *Arrival, l *lookup) (candidate, 
 	return c, nil
 }
 
-// byAccount finds the pairs of which the far side itself says that they are the same message.
+// byAccount finds the pairs of which the far side itself says that they are the same message, also in mailboxes that the run
+// is not about: a near file that is no longer there is not copied, and then the message is transferred.
 func (r *run) byAccount(ctx context.Context, j *job, a *Arrival, l *lookup) (known bool, err error) {
 	if a.AccountID == "" {
 		return false, nil
 	}
-	for held, err := range r.byHint(ctx, mailbox.AccountHint(a.AccountID)) {
+	for held, err := range r.ledger.ByHint(ctx, mailbox.AccountHint(a.AccountID)) {
 		if err != nil {
 			return false, err
 		}

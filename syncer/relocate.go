@@ -144,8 +144,11 @@ func (a *applier) carryOut(ctx context.Context, j *job, key route, part []Reloca
 	doomed := make([]mailbox.Doomed, len(part))
 	for i, m := range part {
 		doomed[i] = mailbox.Doomed{ID: m.From.ID}
-		if m.Pair != nil {
+		switch {
+		case m.Pair != nil:
 			doomed[i].Pair = *m.Pair
+		case m.Arrival.Evidence != nil:
+			doomed[i].MessageID = m.Arrival.Evidence.Content.MessageID
 		}
 	}
 	if key.side == Far || a.opts.Direction == Transfer {

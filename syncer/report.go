@@ -107,6 +107,7 @@ func (r *Report) plan(a *applier, jobs []*job) {
 		if a.opts.DeleteRemote == Never {
 			c.Kept = removals(j.steps.Remove[Far])
 			c.Removed[Far] -= c.Kept
+			c.Deleted[Far] = false
 		}
 		c.fated(a, j)
 		if a.opts.DeleteRemote == Trash && j.name != a.view.trash {

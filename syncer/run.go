@@ -144,6 +144,7 @@ type run struct {
 	looking map[mailbox.Name]bool // what the pass before changed on the far side
 	stuck   map[mailbox.Name]bool // what could not be renamed, by its old name
 	doubt   [2]bool               // by Side: its listing leaves out what is there
+	anew    map[mailbox.Name]bool // what the far side started anew, as this pass found
 
 	day    string        // today, as tallies name it
 	today  mailbox.Tally // what was removed today before this run
@@ -249,6 +250,9 @@ func (r *run) plan(ctx context.Context, v *view, jobs []*job) error {
 	}
 	for i, j := range jobs {
 		j.plan(&steps[i], policy)
+		if len(steps[i].Again) > 0 {
+			r.touch(j.name) // so that another pass follows
+		}
 	}
 	return nil
 }

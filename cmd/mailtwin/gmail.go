@@ -45,10 +45,10 @@ func (r *accountRun) syncGmail(ctx context.Context, far *imap.Account, near *mai
 
 // asked leaves out mailboxes that nobody asked for.
 func (r *accountRun) asked(account *gmail.Account, wanted func(mailbox.Name) bool) func(mailbox.Name) bool {
-	if len(r.account.Mailboxes)+len(r.o.mailboxes) > 0 {
-		return wanted
+	unasked := len(r.account.Mailboxes)+len(r.o.mailboxes) == 0
+	return func(name mailbox.Name) bool {
+		return wanted(name) && !account.Hidden(name) && (!unasked || !account.Unasked(name))
 	}
-	return func(name mailbox.Name) bool { return wanted(name) && !account.Unasked(name) }
 }
 
 // settingHidden is there while All Mail is not shown, once its owner was told.

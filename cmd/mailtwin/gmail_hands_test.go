@@ -264,7 +264,7 @@ func (w *gmailWorld) far(n int) string {
 		if len(at) == 0 {
 			return "hidden"
 		}
-		for _, l := range flagLetters(m.Flags, "") {
+		for _, l := range flagLetters(m.Flags) {
 			flags[string(l)] = true
 		}
 	}
@@ -279,7 +279,7 @@ func (w *gmailWorld) near(n int) string {
 			continue
 		}
 		at[gmShort(box)] = true
-		for _, l := range strings.Trim(rest, "D") {
+		for _, l := range rest {
 			flags[string(l)] = true
 		}
 	}

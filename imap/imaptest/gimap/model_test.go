@@ -201,6 +201,10 @@ func TestE5OneCounter(t *testing.T) {
 	silent := enter(t, Options{SilentLabels: true, Step: 1})
 	silent.web.Label(silent.id(1), nil, []string{"Work"})
 	silent.want(`HIGHESTMODSEQ 29236\)\nOK Success`, "STATUS Work (HIGHESTMODSEQ)")
+	silent.s.Set(func(o *Options) { o.BoxKeywords = true })
+	silent.do("SELECT INBOX")
+	silent.do("UID STORE 1 +FLAGS (Job)")
+	silent.want(`HIGHESTMODSEQ 29237\)\nOK Success`, "STATUS INBOX (HIGHESTMODSEQ)")
 }
 
 func TestE12HighestModSeqOfTheAccount(t *testing.T) {

@@ -143,7 +143,7 @@ type Message struct {
 	ID      uint64
 	Raw     []byte
 	Date    time.Time
-	Flags   []string
+	Flags   []string // keywords that belong to a mailbox are those of All Mail, Trash or Spam
 	Labels  []string
 	Trash   bool
 	Spam    bool
@@ -164,6 +164,9 @@ func (s *Server) Messages() []Message {
 		for _, f := range s.store.folders {
 			if uid, in := f.uids[id]; in {
 				one.Folders[f.name] = uid
+			}
+			if f.use == `\All` || f.use == `\Trash` || f.use == `\Junk` {
+				one.Flags = append(one.Flags, slices.Sorted(maps.Keys(f.keywords[id]))...)
 			}
 		}
 		all = append(all, one)
