@@ -23,9 +23,7 @@ func (p *planner) adopt(s *Steps, arrived [2][]Arrival) (fars, nears []Arrival) 
 			default:
 				a.Moved = movedTo(last, s.Mailbox, a.Pair)
 			}
-			if v := p.leftBehind(near, s.Mailbox); v != nil {
-				a.Moved = movedTo(mailbox.Located{Mailbox: v.mailbox, Pair: v.change.Pair}, s.Mailbox, a.Pair)
-			}
+			a.leftBy(p.leftBehind(near, s.Mailbox), s.Mailbox)
 			s.Agree = append(s.Agree, a)
 			continue
 		}
@@ -72,6 +70,13 @@ func (p *planner) leftBehind(a Arrival, here mailbox.Name) *vanished {
 	}
 	v.used, v.change.Moved = true, true
 	return v
+}
+
+// leftForTrash finds the source of a removal that came to the Trash and no further.
+func (p *planner) leftForTrash(a Arrival, trash mailbox.Name) {
+	if v := p.leftBehind(a, trash); v != nil {
+		v.change.To = trash
+	}
 }
 
 // partners finds the far arrival that each near arrival is, by the near ID.

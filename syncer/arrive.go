@@ -25,7 +25,7 @@ func (p *planner) arrivals(s *Steps, d Delta) {
 		case p.copied(s, Far, a):
 		default:
 			if s.Mailbox == policy.Trash {
-				p.leftBehind(a, s.Mailbox)
+				p.leftForTrash(a, s.Mailbox)
 			}
 			p.download(s, []Arrival{a})
 		}
@@ -167,8 +167,9 @@ func (p *planner) unparked(s *Steps, a Arrival) bool {
 		p.gone[key] = &vanished{used: true} // not to be found twice
 		pair, have := held.Pair, p.flagsOf(held)
 		pair.Near, pair.Parked, pair.Stored = a.ID, mailbox.Paired, a.stored()
-		s.Agree = append(s.Agree, p.policy.agree(pair, have, a.Flags, have))
-		p.leftBehind(a, s.Mailbox)
+		g := p.policy.agree(pair, have, a.Flags, have)
+		g.leftBy(p.leftBehind(a, s.Mailbox), s.Mailbox)
+		s.Agree = append(s.Agree, g)
 		return true
 	}
 	return false

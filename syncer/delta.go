@@ -41,6 +41,9 @@ type Change struct {
 	// Moved, in a removal, means that the far message is what an interrupted move left behind: the message is in
 	// another mailbox of both sides already.
 	Moved bool
+	// Told means that the history is told of that move; of others it is told as of a removal. To is the Trash, if that has it.
+	Told bool
+	To   mailbox.Name
 	// Stays, in a removal, means that the far side shows the message in another mailbox, too, where both sides keep it.
 	Stays bool
 }

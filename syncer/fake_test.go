@@ -496,6 +496,7 @@ type notebook struct {
 
 	tallies  map[string][2]int
 	troubles []mailbox.Trouble
+	log      []mailbox.Change
 }
 
 func newNotebook() *notebook {
@@ -588,6 +589,7 @@ func (n *notebook) Commit(_ context.Context, updates ...mailbox.Update) error {
 }
 
 func (n *notebook) apply(u mailbox.Update) {
+	n.log = append(n.log, u.Log...)
 	if u.Tally != nil {
 		sum := n.tallies[u.Tally.Day]
 		sum[Far], sum[Near] = sum[Far]+u.Tally.Removed[Far], sum[Near]+u.Tally.Removed[Near]

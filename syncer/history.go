@@ -36,15 +36,23 @@ func (m Relocation) moved(key route, to mailbox.Name, is mailbox.Pair) *mailbox.
 	return c
 }
 
-// removal tells that a side lost a message, with the flags that it had there. What was only left behind by a move is no
-// removal, and what somebody else took away meanwhile is not ours.
+// leftBy tells the same of what a move left behind on the far side.
+func (a *Agreement) leftBy(v *vanished, here mailbox.Name) {
+	if v != nil {
+		v.change.Told = true
+		a.Moved = movedTo(mailbox.Located{Mailbox: v.mailbox, Pair: v.change.Pair}, here, a.Pair)
+	}
+}
+
+// removal tells that a side lost a message, with the flags that it had there. What was only left behind by a move that is
+// told of is no removal, and what somebody else took away meanwhile is not ours.
 func (a *applier) removal(name mailbox.Name, side Side, c Change, o outcome) []mailbox.Change {
-	if c.Moved {
+	if c.Told {
 		return nil
 	}
-	change := mailbox.Change{Kind: mailbox.MessageRemoved, Mailbox: name, Pair: c.Pair}
+	change := mailbox.Change{Kind: mailbox.MessageRemoved, Mailbox: name, Pair: c.Pair, To: c.To}
 	change.On[side] = true
-	change.Pair.Flags = c.Flags[side]
+	change.Pair.Flags = c.carried(side)
 	id, binned := o.bin[idOn(side, c.Pair)]
 	switch {
 	case binned:
@@ -55,16 +63,26 @@ func (a *applier) removal(name mailbox.Name, side Side, c Change, o outcome) []m
 	return []mailbox.Change{change}
 }
 
+// carried returns the flags that a side showed. A mark on the far side may be what an interrupted removal left.
+func (c Change) carried(side Side) mailbox.Flags {
+	if side == Far && !c.Pair.Flags.Has(mailbox.Deleted) {
+		return c.Flags[Far].Without(mailbox.Deleted)
+	}
+	return c.Flags[side]
+}
+
 // keeping tells that the far side keeps a message that the near side lost; it may be marked there, with a copy in the Trash.
 func (a *applier) keeping(name mailbox.Name, c Change, o outcome) []mailbox.Change {
-	if c.Moved {
+	if c.Told {
 		return nil
 	}
-	change := mailbox.Change{Kind: mailbox.MessageKept, Mailbox: name, Pair: c.Pair, Flags: c.Flags[Far]}
-	change.Pair.Flags = c.Flags[Far]
-	if a.opts.DeleteRemote != Never {
+	change := mailbox.Change{Kind: mailbox.MessageKept, Mailbox: name, Pair: c.Pair}
+	change.Pair.Flags = c.carried(Far)
+	change.Flags = change.Pair.Flags
+	if a.opts.DeleteRemote != Never || c.Moved {
 		change.Flags, change.On[Far] = change.Flags.With(mailbox.Deleted), true
 	}
+	change.To = c.To
 	if id, binned := o.bin[c.Pair.Far]; binned {
 		change.To, change.Far = a.view.trash, id
 	}

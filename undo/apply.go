@@ -16,6 +16,8 @@ const chunk = 500
 type Doing struct {
 	Near Maildir
 	Far  Server
+	// First means that this is the first plan. What it leaves undone another one does, after a sync.
+	First bool
 	// Commit changes the ledger, as syncer.Ledger does.
 	Commit func(ctx context.Context, updates ...mailbox.Update) error
 	// Absent is filled with those messages that were looked for in a Trash of the server and not found.
@@ -55,16 +57,19 @@ func (d Doing) Do(ctx context.Context, p *Plan) error {
 
 // trashed finds out what the server has in its Trash still, if it can tell that of each message, and if the Trash is not
 // synced. What it has is moved back there, into one of its mailboxes, rather than put back here and sent to it: so it stays
-// the same message to it.
+// the same message to it. What it does not have there may be back in its mailboxes already, by an attempt that died. So
+// what the attic has of it waits for the second plan, which comes after a sync.
 func (d Doing) trashed(ctx context.Context, p *Plan) ([]Recall, []Return, error) {
-	b := bin{recalled: map[string]bool{}}
-	if server, can := d.Far.(Binner); can && p.asks() {
+	b, returns := bin{recalled: map[string]bool{}}, slices.Clone(p.Return)
+	if server, can := d.Far.(Binner); can && d.First && p.asks() {
 		var err error
 		if b.name, b.there, err = server.Trashed(ctx); err != nil {
 			return nil, nil, err
 		}
 		if p.synced[b.name] {
 			b.there = nil
+		} else {
+			returns = slices.DeleteFunc(returns, func(r Return) bool { return r.removed() && (b.take(r.Change, r.To) || r.From.Day != "") })
 		}
 	}
 	for _, r := range p.Recall {
@@ -76,9 +81,6 @@ func (d Doing) trashed(ctx context.Context, p *Plan) ([]Recall, []Return, error)
 			d.Absent[r.Change.Pair.Digest] = true
 		}
 	}
-	returns := slices.DeleteFunc(slices.Clone(p.Return), func(r Return) bool {
-		return r.removed() && b.take(r.Change, r.To)
-	})
 	return b.recalls, returns, nil
 }
 

@@ -209,7 +209,7 @@ func (w *present) findCopies(ctx context.Context, ledger Ledger, p *past) error 
 	}
 	asked := map[mailbox.Digest]bool{}
 	for _, c := range p.changes {
-		if c.Kind != mailbox.MessageRemoved && c.Kind != mailbox.MessageGone || asked[c.Pair.Digest] {
+		if !c.Lost() || asked[c.Pair.Digest] {
 			continue
 		}
 		asked[c.Pair.Digest] = true

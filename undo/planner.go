@@ -21,10 +21,8 @@ type planner struct {
 
 func (m *planner) undo(c change) {
 	switch c.Kind {
-	case mailbox.MessageRemoved, mailbox.MessageGone:
+	case mailbox.MessageRemoved, mailbox.MessageGone, mailbox.MessageKept:
 		m.restore(c)
-	case mailbox.MessageKept:
-		m.download(c)
 	case mailbox.MessageMoved:
 		m.moveBack(c)
 	case mailbox.FlagsChanged:
@@ -33,8 +31,8 @@ func (m *planner) undo(c change) {
 		m.makeAgain(c)
 	case mailbox.MailboxRenamed:
 		m.rename(c)
-	case mailbox.MessageSurplus:
-		m.leave(c, "the mailbox has it once, and cannot have it twice")
+	case mailbox.MessageSurplus: // the mailbox has it, and cannot have it twice
+		m.settle(true)
 	}
 }
 
@@ -64,7 +62,7 @@ func (m *planner) since(place mailbox.Place, otherwise string) string {
 	return fmt.Sprintf("run %d removed it again", s.run)
 }
 
-// restore puts a message back that was removed.
+// restore puts a message back that the near side lost.
 func (m *planner) restore(c change) {
 	key, binned := content{c.here.Mailbox, c.Pair.Digest}, mailbox.Place{Mailbox: c.to, ID: c.Far}
 	_, again := m.gone[c.here]
@@ -73,11 +71,26 @@ func (m *planner) restore(c change) {
 		m.settle(m.files[c.here].synced)
 	case m.held[key] >= m.need[key]:
 		m.settle(true)
+	case m.parkedBy(c).Parked == mailbox.Pending:
+		m.settle(false)
 	case again:
 		m.leave(c, m.since(c.here, ""))
 	case m.gone[binned].to != "":
 		m.leave(c, m.since(binned, ""))
-	case m.fromAttic(c), m.fromTrash(c), m.fromServer(c, c.Far != ""), m.fromCopy(c), m.fromServer(c, c.Pair.AccountID != ""):
+	default:
+		m.bringBack(c)
+	}
+}
+
+// parkedBy returns the pair of the change, if only the far side has it still.
+func (m *planner) parkedBy(c change) mailbox.Pair {
+	return m.parked[mailbox.Place{Mailbox: c.here.Mailbox, ID: c.Pair.Far}]
+}
+
+// bringBack finds where a message can be taken from: first where there is no need for it any more.
+func (m *planner) bringBack(c change) {
+	switch {
+	case m.fromTrash(c), m.fromMailbox(c), m.fromServer(c, c.Far != ""), m.fromAttic(c), m.fromCopy(c), m.fromServer(c, c.Pair.AccountID != ""):
 	case c.Kind == mailbox.MessageGone && len(m.copies[c.Pair.Digest]) > 0:
 		m.leave(c, fmt.Sprintf("it is in %q", string(m.copies[c.Pair.Digest][0].at.Mailbox)))
 	case m.absent[c.Pair.Digest]:
@@ -85,6 +98,17 @@ func (m *planner) restore(c change) {
 	default:
 		m.lose(c, "nothing is left of it")
 	}
+}
+
+// fromMailbox has a message downloaded again that the far side kept where it was.
+func (m *planner) fromMailbox(c change) bool {
+	pair := m.parkedBy(c)
+	if c.Kind != mailbox.MessageKept || pair.Parked != mailbox.Kept {
+		return false
+	}
+	unmark := c.Flags.Has(mailbox.Deleted) && !c.Pair.Flags.Has(mailbox.Deleted)
+	m.plan.Download = append(m.plan.Download, Wanted{mailbox.Located{Mailbox: c.here.Mailbox, Pair: pair}, unmark, c.Change})
+	return true
 }
 
 // fromAttic takes what the attic has of this very message, or of one that is the same.
@@ -181,33 +205,15 @@ func (m *planner) make(name mailbox.Name) {
 	}
 }
 
-// download has a message downloaded again that the far side kept.
-func (m *planner) download(c change) {
-	pair, parked := m.parked[mailbox.Place{Mailbox: c.here.Mailbox, ID: c.Pair.Far}]
-	key := content{c.here.Mailbox, c.Pair.Digest}
-	switch {
-	case parked && pair.Parked == mailbox.Pending:
-		m.settle(false)
-	case m.files[c.here] != nil:
-		m.settle(m.files[c.here].synced)
-	case m.held[key] >= m.need[key]:
-		m.settle(true)
-	case parked && m.fromTrash(c):
-	case parked && pair.Parked == mailbox.Kept:
-		unmark := c.Flags.Has(mailbox.Deleted) && !c.Pair.Flags.Has(mailbox.Deleted)
-		m.plan.Download = append(m.plan.Download, Wanted{mailbox.Located{Mailbox: c.here.Mailbox, Pair: pair}, unmark, c.Change})
-	default:
-		m.lose(c, m.since(c.here, "the server does not have it any more"))
-	}
-}
-
-// moveBack takes a move back.
+// moveBack takes a move back, with the change of flags that came with it.
 func (m *planner) moveBack(c change) {
 	there := mailbox.Place{Mailbox: c.to, ID: c.Near}
 	f := m.files[there]
 	switch {
-	case m.files[c.here] != nil:
-		m.settle(m.files[c.here].synced)
+	case m.files[c.here] != nil: // a server that does not tell where it moved it may have brought flags back
+		m.setBack(c)
+	case f == nil && c.Pair.AccountID != "" && m.held[content{c.here.Mailbox, c.Pair.Digest}] > 0:
+		m.settle(true) // where it cannot be twice, any of its names will do
 	case f == nil:
 		m.leave(c, m.since(there, fmt.Sprintf("it is not in %q any more", string(c.to))))
 	default:

@@ -122,7 +122,7 @@ func (env *environment) printRuns(o common, a *account, runs []mailbox.Outcome, 
 		return nil
 	}
 	w := tabwriter.NewWriter(env.stdout, 0, 0, 2, ' ', 0)
-	fmt.Fprintf(w, "%s:\trun\tbegan\ttook\tstatus\t\n", show(a.name))
+	fmt.Fprintf(w, "%s:\trun\tbegan\ttook\tstatus\twhat it did\n", show(a.name))
 	for i, run := range runs {
 		began, took, status := when(run.Began), run.Ended.Sub(run.Began).String(), fmt.Sprint(run.Status)
 		if !run.Finished() {

@@ -36,6 +36,18 @@ func TestHistories(t *testing.T) {
 var noCondstore = imaptest.Profile{Name: "no-condstore", Removed: []string{"CONDSTORE", "QRESYNC"}}
 
 func histories(t *testing.T, n int, fresh func() server) {
+	withChecks(t, n, func(rt *rapid.T) {
+		h := &history{twin: newTwin(rt, fresh()), draw: rt, corpus: imaptest.Sample(200, 30, imaptest.CorpusOptions{MaxSize: 20_000})}
+		h.sync()
+		for range rapid.IntRange(1, 6).Draw(rt, "epochs") {
+			h.epoch(rapid.IntRange(0, 8).Draw(rt, "operations"))
+		}
+		h.wantIdle("at the end")
+	})
+}
+
+// withChecks has rapid try a property n times.
+func withChecks(t *testing.T, n int, property func(*rapid.T)) {
 	checks := flag.Lookup("rapid.checks")
 	before := checks.Value.String()
 	if err := checks.Value.Set(strconv.Itoa(n)); err != nil {
@@ -46,14 +58,7 @@ func histories(t *testing.T, n int, fresh func() server) {
 			t.Error(err)
 		}
 	}()
-	rapid.Check(t, func(rt *rapid.T) {
-		h := &history{twin: newTwin(rt, fresh()), draw: rt, corpus: imaptest.Sample(200, 30, imaptest.CorpusOptions{MaxSize: 20_000})}
-		h.sync()
-		for range rapid.IntRange(1, 6).Draw(rt, "epochs") {
-			h.epoch(rapid.IntRange(0, 8).Draw(rt, "operations"))
-		}
-		h.wantIdle("at the end")
-	})
+	rapid.Check(t, property)
 }
 
 // A history is what happens to a twin between its first sync and its last.

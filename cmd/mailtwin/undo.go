@@ -251,10 +251,11 @@ func (u *undoing) carryOut(ctx context.Context, near *maildir.Tree, far undo.Ser
 	if err != nil {
 		return nil, err
 	}
-	if u.last == nil && !u.o.yes && !slices.Equal(planLines(plan), planLines(u.shown)) {
+	first := u.last == nil
+	if first && !u.o.yes && !slices.Equal(planLines(plan), planLines(u.shown)) {
 		return nil, errOther
 	}
 	u.last = plan
-	doing := undo.Doing{Near: near, Far: far, Commit: ledger.Commit, Absent: u.absent, Problem: u.teller.Problem}
+	doing := undo.Doing{Near: near, Far: far, First: first, Commit: ledger.Commit, Absent: u.absent, Problem: u.teller.Problem}
 	return plan.Meant, doing.Do(ctx, plan)
 }

@@ -46,7 +46,15 @@ func (u *undoing) tellEnd() {
 		u.teller.event("undone", map[string]any{"run": u.run, "undone": u.last.Steps() == 0, "not_done": u.last.Steps(), "left_alone": len(u.last.Left)})
 		return
 	}
-	if u.o.quiet || u.last.Steps() > 0 {
+	if u.o.quiet {
+		return
+	}
+	news := *u.last
+	news.Left = slices.DeleteFunc(slices.Clone(news.Left), func(l undo.Left) bool { return slices.Contains(u.shown.Left, l) })
+	for _, line := range leftLines(&news) {
+		u.env.print("%s: %s", show(u.account.name), line)
+	}
+	if u.last.Steps() > 0 {
 		return
 	}
 	but := ""
@@ -165,6 +173,9 @@ func leftLines(p *undo.Plan) []string {
 
 // nameOf names a message that cannot be read.
 func nameOf(c mailbox.Change) string {
+	if c.Pair.Far == "" || c.Pair.InternalDate.IsZero() {
+		return "message " + show(string(c.Pair.Near))
+	}
 	return fmt.Sprintf("message %s of %s, %s", show(string(c.Pair.Far)), c.Pair.InternalDate.Local().Format(time.DateOnly), octetsFor(c.Pair.Size))
 }
 
