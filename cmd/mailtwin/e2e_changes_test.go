@@ -28,17 +28,13 @@ type changes struct {
 
 func newChanges(w *twin, seed uint64) *changes {
 	next, _ := iter.Pull(imaptest.Corpus(seed, imaptest.CorpusOptions{MaxSize: 200_000}))
-	c := &changes{twin: w, rng: rand.New(rand.NewPCG(seed, 1)), flags: someFlags, keywords: someKeywords, fresh: func() imaptest.Message {
+	return &changes{twin: w, rng: rand.New(rand.NewPCG(seed, 1)), flags: someFlags, keywords: someKeywords, fresh: func() imaptest.Message {
 		m, _ := next()
 		return m
 	}}
-	if w.profile.NoKeywords {
-		c.plain()
-	}
-	return c
 }
 
-// plain has no keyword set.
+// plain has no keyword set, nor come with a message.
 func (c *changes) plain() {
 	isKeyword := func(flag string) bool { return !strings.HasPrefix(flag, `\`) }
 	c.flags = slices.DeleteFunc(slices.Clone(c.flags), isKeyword)

@@ -29,15 +29,15 @@ func hoodiecrowTwin(t *testing.T, o imaptest.HoodiecrowOptions, n int, mailboxes
 // changes on both sides, then nothing, and once more with the state lost. Mailboxes do not go: it says BAD, and not NO, to
 // who asks whether one is gone, which is no proof.
 func TestHoodiecrow(t *testing.T) {
-	c := hoodiecrowTwin(t, imaptest.HoodiecrowOptions{}, size(50, 1000), "INBOX", "Work", "Drafts", "Sent", "Trash")
+	c := hoodiecrowTwin(t, imaptest.HoodiecrowOptions{}, size(50, 300), "INBOX", "Work", "Drafts", "Sent", "Trash")
 	c.sync()
 	far, near := c.wantAgreement("after the first sync")
 	if diff := imaptest.DiffDates(far, near); len(diff) > 0 {
 		t.Errorf("dates differ:\n%s", head(diff))
 	}
 	c.wantIdle("second sync")
-	for range size(2, 10) {
-		c.both(size(30, 300))
+	for range size(2, 5) {
+		c.both(size(30, 100))
 		c.sync("--allow-delete")
 		c.wantAgreement("after changes")
 		c.wantIdle("and then")

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"os"
+	"path/filepath"
 	"regexp"
 	"testing"
 
@@ -33,6 +35,9 @@ func TestServers(t *testing.T) {
 			w := newTwin(t, server{addr: dovecot.Addr, user: dovecot.NewUser(), password: dovecot.Password, profile: profile})
 			c := newChanges(w, 93)
 			c.small(5000)
+			if profile.NoKeywords {
+				c.plain()
+			}
 			w.must(w.account.Create("Work"))
 			for i := range size(30, 1000) {
 				c.add(c.far(), []string{"INBOX", "Work"}[i%2])
@@ -44,6 +49,14 @@ func TestServers(t *testing.T) {
 			second := w.sync("--allow-delete")
 			w.wantAgreement("after changes")
 			w.wantIdle("and then")
+			w.must(os.Remove(filepath.Join(w.dir, "state.db")))
+			w.sync()
+			far, near := w.views()
+			near = unmarked(near, near.Mailboxes) // what could only be marked on the server comes back
+			if diff := imaptest.Diff(far, near); len(diff) > 0 {
+				t.Errorf("after the state was lost: the sides differ:\n%s", head(diff))
+			}
+			w.wantExpected("after the state was lost", far)
 			odd, known := met[profile.Name]
 			if !known || !regexp.MustCompile(odd).MatchString(first.trace+second.trace) {
 				t.Errorf("nothing odd was met: no %q in the trace", odd)
