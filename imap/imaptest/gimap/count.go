@@ -14,6 +14,7 @@ type Counters struct {
 	Down    int64          // octets, as they went over the connection
 	Up      int64
 	Bodies  map[uint64]int // how often the whole of each message was sent, by X-GM-MSGID
+	Broken  int            // how often only a part was, of any message
 	Deleted int            // \Deleted stored outside Spam and Trash, for each message
 }
 
@@ -33,6 +34,18 @@ func (s *Server) ResetCounters() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.count.clear()
+}
+
+// noteBody counts a body of which the first octet, or the last one, is sent.
+func (s *Server) noteBody(id uint64, whole bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !whole {
+		s.count.Broken++
+		return
+	}
+	s.count.Broken--
+	s.count.Bodies[id]++
 }
 
 // noteCommand counts a command. Passwords and tokens are not kept.

@@ -36,6 +36,7 @@ type Fault struct {
 	Bare    bool          // the tagged answer has no code in brackets
 	Delay   time.Duration // before anything
 	Cut     Point         // the connection drops there
+	Bye     string        // this line comes just before, if a line can stand there
 	Stall   Point         // nothing more comes from there on, and the connection stays
 	Octet   int
 	Web     func(*Web) // somebody does something there, at Point At

@@ -205,8 +205,9 @@ func (c *session) answerFetch(e numbered, f fetching, fault *Fault) {
 	text := fmt.Sprintf("* %d FETCH (%s", e.seq, strings.Join(parts, " "))
 	for _, b := range f.bodies {
 		data := b.of(e.m.raw)
+		whole := uint64(0)
 		if b.section == "" && !b.partial {
-			c.s.count.Bodies[e.m.id]++
+			whole = e.m.id
 			switch fault.Body {
 			case "absent":
 				continue
@@ -220,7 +221,7 @@ func (c *session) answerFetch(e numbered, f fetching, fault *Fault) {
 		if !strings.HasSuffix(text, "(") {
 			text += " "
 		}
-		c.out = append(c.out, chunk{text: fmt.Appendf(nil, "%s%s {%d}\r\n", text, b.name(), len(data))}, chunk{text: data, literal: true})
+		c.out = append(c.out, chunk{text: fmt.Appendf(nil, "%s%s {%d}\r\n", text, b.name(), len(data))}, chunk{text: data, literal: true, body: whole})
 		text = ""
 	}
 	c.out = append(c.out, chunk{text: []byte(text + ")\r\n")})

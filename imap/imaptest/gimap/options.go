@@ -46,6 +46,7 @@ type Options struct {
 	QuotaDown    int64         // octets until the account is locked; 0 is no end
 	QuotaUp      int64
 	QuotaAnswer  QuotaAnswer
+	QuotaCuts    bool          // the octet that would exceed QuotaDown is not sent: the connection drops there
 	SMTPDelay    time.Duration // until a message that was sent appears in Sent
 
 	Now func() time.Time // nil is time.Now

@@ -40,6 +40,7 @@ type session struct {
 type chunk struct {
 	text    []byte
 	literal bool
+	body    uint64 // the X-GM-MSGID of the message of which this is the whole; 0 if it is none
 }
 
 // A countedConn counts octets.
