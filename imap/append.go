@@ -9,6 +9,7 @@ import (
 
 	goimap "github.com/emersion/go-imap/v2"
 
+	"mailtwin/imap/wire"
 	"mailtwin/mailbox"
 )
 
@@ -32,15 +33,18 @@ func (a *Account) Append(_ context.Context, name mailbox.Name) (*Batch, error) {
 var errChanged = errors.New("it changed while it was read")
 
 // Add sends one message. m.Size must be its size in canonical form, to the octet. What the server refuses is a
-// *mailbox.MessageError with its words. After a lost answer (mailbox.ErrTemporary) the message may be stored or not.
+// *mailbox.MessageError with its words. After a lost answer (mailbox.ErrTemporary) the message may be stored or not. If it
+// was the server that ended the session, Flush tells so of the message, and others may follow.
 //
 // Source: RFC 9051, section 6.3.12.
 func (b *Batch) Add(ctx context.Context, m mailbox.Message, body io.Reader) error {
 	before := b.account.given(b.name)
 	var data *goimap.AppendData
 	var unread error
+	sent := false
 	err := b.account.once(ctx, b.name, func(s *session) (err error) {
 		if err = b.learnFlags(ctx, s, m.Flags); err == nil {
+			sent = true
 			data, unread, err = b.send(ctx, s, m, body)
 		}
 		return err
@@ -53,6 +57,9 @@ func (b *Batch) Add(ctx context.Context, m mailbox.Message, body io.Reader) erro
 		return &mailbox.MessageError{Mailbox: b.name, ID: m.ID, Err: refusedText(refused)}
 	case unread != nil && ctx.Err() == nil:
 		return &mailbox.MessageError{Mailbox: b.name, ID: m.ID, Err: unread}
+	case errors.Is(err, wire.ErrBye) && sent && again(err):
+		b.stored = append(b.stored, mailbox.Stored{Source: m.ID, Unsure: true})
+		return nil
 	case err != nil:
 		return fmt.Errorf("append to %q: %w", string(b.name), err)
 	}

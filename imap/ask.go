@@ -82,14 +82,11 @@ func CursorAt(mark string, validity, next uint32) mailbox.Cursor {
 	return c
 }
 
-// Has tells whether the server announced a capability after the login.
+// Has tells whether the server announced a capability after the last login.
 func (a *Account) Has(capability string) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	for _, s := range a.idle {
-		return s.caps[capability]
-	}
-	return false
+	return a.offers[capability]
 }
 
 // StoreLabels adds or takes labels of messages, in modified UTF-7 as they go over the wire. add is "+" or "-".

@@ -61,7 +61,7 @@ func (e *sighting) is(m mailbox.Doomed) bool {
 //
 // Source: RFC 4315, section 2.1.
 func (a *Account) Remove(ctx context.Context, name mailbox.Name, messages []mailbox.Doomed) (gone, kept []mailbox.ID, err error) {
-	err = a.once(ctx, name, func(s *session) error {
+	err = a.resume(ctx, name, func(s *session) error {
 		if err := s.use(ctx, name); err != nil {
 			return err
 		}

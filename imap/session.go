@@ -21,6 +21,8 @@ type session struct {
 	client  *imapclient.Client
 	caps    map[string]bool
 
+	advice advice
+
 	asked    bool         // ENABLE was sent, or is not wanted
 	resyncs  bool         // QRESYNC was asked for
 	opened   bool         // some mailbox may be selected, or examined
@@ -65,12 +67,15 @@ func (s *session) exec(ctx context.Context, handle func(*wire.Response) error, c
 
 func (s *session) condstore() bool { return s.caps["CONDSTORE"] || s.caps["QRESYNC"] }
 
+// gmail is the capability that Gmail alone has.
+const gmail = "X-GM-EXT-1"
+
 // idItem is the item that brings the server's own name for a message; empty if it has none.
 //
 // Source: RFC 8474, section 5.1; Gmail's X-GM-EXT-1.
 func (s *session) idItem() string {
 	switch {
-	case s.caps["X-GM-EXT-1"]:
+	case s.caps[gmail]:
 		return "X-GM-MSGID"
 	case s.caps["OBJECTID"]:
 		return "EMAILID"
@@ -151,24 +156,23 @@ func refusedMailbox(name mailbox.Name, refused *goimap.Error) error {
 	return &mailbox.MailboxError{Mailbox: name, Err: err}
 }
 
-// passing are the codes of what may go well later.
-//
-// Source: RFC 5530, section 3; [THROTTLED] is Gmail's.
-var passing = []goimap.ResponseCode{
-	goimap.ResponseCodeUnavailable, goimap.ResponseCodeInUse, goimap.ResponseCodeServerBug, goimap.ResponseCodeLimit, "THROTTLED",
-}
-
 // refusedText is what the server said, without go-imap's prefix.
 func refusedText(refused *goimap.Error) error {
-	text := string(refused.Type) + " "
-	if refused.Code != "" {
-		text += "[" + string(refused.Code) + "] "
+	s := statusOf(refused)
+	text := s.Kind + " "
+	if s.Code != "" {
+		text += "[" + s.Code + "] "
 	}
-	text += plainText(refused.Text)
-	if slices.Contains(passing, refused.Code) {
+	text += s.Text
+	if s.Passing() {
 		return fmt.Errorf("%w: %s", mailbox.ErrTemporary, text)
 	}
 	return errors.New(text)
+}
+
+// statusOf is what the server said, as the layer below go-imap would tell it.
+func statusOf(refused *goimap.Error) wire.Status {
+	return wire.Status{Kind: string(refused.Type), Code: string(refused.Code), Text: plainText(refused.Text)}
 }
 
 // plainText takes back the mark that the guard puts before a text.
