@@ -55,8 +55,8 @@ func mailOf(n int) []byte {
 	return fmt.Appendf(nil, "From: a@example.org\r\nMessage-ID: <m%d@example.org>\r\nDate: Wed, 15 Nov 2023 10:00:0%d +0100\r\nSubject: number %d\r\n\r\ntext %d\r\n", n, n%10, n, n)
 }
 
-func (c *client) deliver(n int, labels ...string) uint64 {
-	return c.web.Deliver(Mail{Raw: mailOf(n), Labels: labels, Date: time.Unix(1700000000+int64(n), 0)})
+func (c *client) deliver(n int, labels ...string) {
+	c.web.Deliver(Mail{Raw: mailOf(n), Labels: labels, Date: time.Unix(1700000000+int64(n), 0)})
 }
 
 // id is the X-GM-MSGID of the n-th message of the account.

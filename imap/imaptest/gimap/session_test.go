@@ -100,8 +100,10 @@ func TestE8Noop(t *testing.T) {
 func TestE9Refused(t *testing.T) {
 	c := enter(t, Options{})
 	c.do("SELECT INBOX")
-	for _, command := range []string{"NOOP ", "FETCH 1 ALL", "FETCH 1 (BODY[1.TEXT])", "UID  FETCH 1 (UID)", "UID FETCH 1 (UID) ", "FROB", "UID NOOP", "UID SEARCH FOO BAR",
-		"UID SEARCH UID " + strings.Repeat("1,", 40_000) + "1", "APPEND INBOX {4097+}\r\n" + strings.Repeat("x", 4097)} {
+	for _, command := range []string{
+		"NOOP ", "FETCH 1 ALL", "FETCH 1 (BODY[1.TEXT])", "UID  FETCH 1 (UID)", "UID FETCH 1 (UID) ", "FROB", "UID NOOP", "UID SEARCH FOO BAR",
+		"UID SEARCH UID " + strings.Repeat("1,", 40_000) + "1", "APPEND INBOX {4097+}\r\n" + strings.Repeat("x", 4097),
+	} {
 		c.want("BAD .*", command)
 	}
 	c.exact("NOOP", "OK Success")
