@@ -24,6 +24,7 @@ func (c *Counters) clear() { *c = Counters{Verbs: map[string]int{}, Bodies: map[
 func (s *Server) Counters() Counters {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.settleCounts()
 	c := s.count
 	c.Verbs, c.Bodies, c.Lines = maps.Clone(c.Verbs), maps.Clone(c.Bodies), slices.Clone(c.Lines)
 	return c
@@ -33,7 +34,15 @@ func (s *Server) Counters() Counters {
 func (s *Server) ResetCounters() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.settleCounts()
 	s.count.clear()
+}
+
+// settleCounts adds what the connections that live have counted. The lock is held.
+func (s *Server) settleCounts() {
+	for c := range s.sessions {
+		c.settleCounts()
+	}
 }
 
 // noteBody counts a body of which the first octet, or the last one, is sent.

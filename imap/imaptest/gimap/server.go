@@ -145,6 +145,7 @@ func (s *Server) EndSessions() {
 func (s *Server) NextDay() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.settleCounts()
 	s.used.down, s.used.up = 0, 0
 }
 
