@@ -11,10 +11,13 @@ import (
 // upload brings one load to the far side. What is about to be sent is on record before the first octet leaves, so
 // that a run that comes after a crash looks for it.
 func (t *transfers) upload(ctx context.Context, j *job, part []Arrival) (err error) {
-	part, over, done := t.allow(j, Near, part)
-	defer done()
+	part, over, large, room := t.allow(j, Near, part)
+	defer room.end()
 	if len(over) > 0 {
 		t.soilJob(j, Near)
+	}
+	for _, a := range large {
+		t.leave(j, Near, a.ID, fmt.Errorf("upload: %w", tooLarge(a)))
 	}
 	if len(part) == 0 {
 		return nil
@@ -29,7 +32,7 @@ func (t *transfers) upload(ctx context.Context, j *job, part []Arrival) (err err
 		return err
 	}
 	defer func() { err = errors.Join(err, batch.Close()) }()
-	c := &carrier{transfers: t, job: j, from: Near, batch: batch, byID: byID(part), left: map[mailbox.ID]error{}}
+	c := &carrier{transfers: t, job: j, from: Near, batch: batch, byID: byID(part), left: map[mailbox.ID]error{}, room: room}
 	fetchErr := t.side[Near].Fetch(ctx, j.name, ids(part), c.body, c.problem)
 	stored, err := batch.Flush(ctx)
 	if err != nil {
@@ -99,6 +102,9 @@ func (c *carrier) uploaded(stored []mailbox.Stored, intents []mailbox.Intent) ma
 			intent.Attempts++
 			if s.Merged {
 				intent.Attempts = merged
+			}
+			if s.Unsure { // the next pass tells, and counts it once it is sure
+				c.count(c.job.name, func(n *Counts) { n.Uploaded, n.UploadedSize = n.Uploaded-1, n.UploadedSize-arrival.Size })
 			}
 			update.Begin = append(update.Begin, intent)
 			continue

@@ -68,7 +68,7 @@ func (r *accountRun) once(ctx context.Context) (report *syncer.Report, err error
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, r.ledger.Close()) }()
-	began := time.Now()
+	began := r.env.clock()
 	report, err = r.sync(ctx)
 	err = stoppedBy(ctx, err)
 	if err == nil && report.Looked == 0 {
@@ -105,11 +105,10 @@ func (r *accountRun) sync(ctx context.Context) (report *syncer.Report, err error
 	if err := r.narrowed(twins); err != nil {
 		return nil, err
 	}
-	settings, err := r.ledger.Settings()
+	bytes, err := r.openBytes()
 	if err != nil {
 		return nil, err
 	}
-	bytes := r.openBytes(settings)
 	defer func() { err = errors.Join(bytes.explain(err), bytes.close()) }()
 	if err := bytes.spent(); err != nil {
 		return nil, err
@@ -127,9 +126,9 @@ func (r *accountRun) sync(ctx context.Context) (report *syncer.Report, err error
 	o := syncer.Options{
 		DryRun: r.o.dryRun, AllowDelete: r.o.allowDelete, Retry: r.o.retry, MaxDelete: r.account.most,
 		Mailboxes:    chosen(r.account.Mailboxes, r.o.mailboxes),
-		DeleteRemote: syncer.Removal(r.account.DeleteRemote), Events: r.teller, Allowance: bytes.left,
+		DeleteRemote: syncer.Removal(r.account.DeleteRemote), Events: r.teller, Budget: bytes, Now: r.env.clock,
 	}
-	bytes.allow(r.account.quota, far.Has(gmail.Capability))
+	bytes.learn(far.Has(gmail.Capability))
 	if far.Has(gmail.Capability) {
 		return r.syncGmail(ctx, far, near, o)
 	}
@@ -191,7 +190,7 @@ func (r *accountRun) sameLayout(near *maildir.Tree) error {
 
 // record puts down what became of the run, for mailtwin status.
 func (r *accountRun) record(began time.Time, report *syncer.Report, err error) error {
-	outcome := mailbox.Outcome{Began: began, Ended: time.Now(), Status: exitStatus(err)}
+	outcome := mailbox.Outcome{Began: began, Ended: r.env.clock(), Status: exitStatus(err)}
 	if err != nil {
 		outcome.Error = strings.TrimSpace(err.Error())
 	}

@@ -60,7 +60,7 @@ type account struct {
 	silence time.Duration
 	most    int       // percent, what MaxDelete says
 	keep    int       // days, what Attic says
-	quota   [2]*int64 // octets a day, what QuotaDown and QuotaUp say; 0 is no end
+	quota   [2]*int64 // octets a day, what QuotaDown and QuotaUp say; 0 is no limit
 }
 
 // A command is one line for the shell, or a list of words that needs no shell.

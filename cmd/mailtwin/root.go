@@ -27,6 +27,7 @@ type environment struct {
 	provider       func(host string) (oauth.Provider, bool)        // nil: those that are known
 	browse         func(ctx context.Context, address string) error // opens a page; nil: the system's browser
 	now            func() time.Time                                // nil: time.Now
+	pause          time.Duration                                   // before a second try; 0 means what package imap thinks best
 	writing        sync.Mutex
 	asking         sync.Mutex // held while a password_command has the terminal
 }
