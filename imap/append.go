@@ -23,6 +23,9 @@ type Batch struct {
 
 // Append opens a batch.
 func (a *Account) Append(_ context.Context, name mailbox.Name) (*Batch, error) {
+	if err := a.mayChange(name, "append"); err != nil {
+		return nil, err
+	}
 	target, err := a.utf8Name(name)
 	if err != nil {
 		return nil, err

@@ -48,7 +48,7 @@ func (a *Account) Ask(ctx context.Context, name mailbox.Name, q Question) (Selec
 		data = Selected{opened.UIDValidity, uint32(opened.UIDNext), opened.NumMessages, opened.HighestModSeq}
 		a.mu.Lock()
 		a.learn(name, data.Validity, data.Next)
-		a.keeps[name] = holds(opened)
+		a.keeps[name] = s.holds(opened)
 		a.mu.Unlock()
 		for _, answer := range status {
 			if err := answer.Err(); err != nil {
@@ -93,6 +93,9 @@ func (a *Account) Has(capability string) bool {
 //
 // Source: Gmail's X-GM-EXT-1.
 func (a *Account) StoreLabels(ctx context.Context, name mailbox.Name, ids []mailbox.ID, add string, labels ...string) error {
+	if err := a.mayChange(name, "change labels"); err != nil {
+		return err
+	}
 	err := a.repeat(ctx, name, func(s *session) error {
 		if err := s.use(ctx, name); err != nil {
 			return err

@@ -17,10 +17,13 @@ import (
 //
 // Source: RFC 9051, section 6.4.6.
 func (a *Account) SetFlags(ctx context.Context, name mailbox.Name, changes []mailbox.FlagChange, problem func(mailbox.ID, error)) error {
+	if err := a.mayChange(name, "set flags"); err != nil {
+		return err
+	}
 	var refused map[mailbox.ID]error
 	err := a.repeat(ctx, name, func(s *session) (err error) {
 		if err = s.use(ctx, name); err == nil {
-			refused, err = s.storeAll(ctx, grouped(changes, holds(s.data)))
+			refused, err = s.storeAll(ctx, grouped(changes, s.holds(s.data)))
 		}
 		return err
 	})

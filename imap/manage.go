@@ -17,6 +17,9 @@ import (
 //
 // Source: RFC 9051, section 6.3.4.
 func (a *Account) Create(ctx context.Context, name mailbox.Name) error {
+	if err := a.mayChange(name, "create"); err != nil {
+		return err
+	}
 	err := a.repeat(ctx, "", func(s *session) error { return s.create(ctx, name) })
 	return named(name, "create", err)
 }
@@ -74,6 +77,9 @@ func (s *session) subscribe(ctx context.Context, target string, on bool) {
 //
 // Source: RFC 9051, section 6.3.6.
 func (a *Account) Rename(ctx context.Context, from, to mailbox.Name) error {
+	if err := a.mayChange(from, "rename"); err != nil {
+		return err
+	}
 	source, err := a.utf8Name(from)
 	if err != nil {
 		return err
@@ -102,6 +108,9 @@ func (a *Account) Rename(ctx context.Context, from, to mailbox.Name) error {
 //
 // Source: RFC 9051, section 6.3.5.
 func (a *Account) Delete(ctx context.Context, name mailbox.Name, kept []mailbox.ID) error {
+	if err := a.mayChange(name, "delete"); err != nil {
+		return err
+	}
 	target, err := a.utf8Name(name)
 	if err != nil {
 		return err

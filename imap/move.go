@@ -17,6 +17,9 @@ import (
 //
 // Source: RFC 9051, section 6.4.7; RFC 4315, section 3.
 func (a *Account) Copy(ctx context.Context, from mailbox.Name, messages []mailbox.Doomed, to mailbox.Name) (map[mailbox.ID]mailbox.ID, error) {
+	if err := a.mayChange(from, "copy messages"); err != nil {
+		return nil, err
+	}
 	arrived := map[mailbox.ID]mailbox.ID{}
 	try := a.once
 	if a.Has(gmail) {
@@ -40,6 +43,9 @@ func (a *Account) Copy(ctx context.Context, from mailbox.Name, messages []mailbo
 //
 // Source: RFC 6851.
 func (a *Account) Move(ctx context.Context, from mailbox.Name, messages []mailbox.Doomed, to mailbox.Name) (mailbox.Moved, error) {
+	if err := a.mayChange(from, "move messages"); err != nil {
+		return mailbox.Moved{}, err
+	}
 	m := &moving{to: to, sent: map[mailbox.ID]bool{}, moved: mailbox.Moved{To: map[mailbox.ID]mailbox.ID{}}}
 	try := a.once
 	if a.Has("MOVE") {

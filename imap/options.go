@@ -37,6 +37,9 @@ type Options struct {
 	// Token, if there is one, takes the place of Password: it returns an OAuth access token. refused is one that the
 	// server has not taken, else empty. Its errors are returned as they are.
 	Token func(ctx context.Context, refused string) (string, error)
+	// ReadOnly opens every mailbox with EXAMINE. Calls that would change anything on the server are ErrReadOnly then, and
+	// send nothing.
+	ReadOnly bool
 	// Prefix is what Account.Prefix told before; nil if it never did. The server is not asked again then.
 	Prefix      *string
 	Compress    Compression

@@ -61,6 +61,9 @@ func (e *sighting) is(m mailbox.Doomed) bool {
 //
 // Source: RFC 4315, section 2.1.
 func (a *Account) Remove(ctx context.Context, name mailbox.Name, messages []mailbox.Doomed) (gone, kept []mailbox.ID, err error) {
+	if err := a.mayChange(name, "remove messages"); err != nil {
+		return nil, nil, err
+	}
 	err = a.resume(ctx, name, func(s *session) error {
 		if err := s.use(ctx, name); err != nil {
 			return err

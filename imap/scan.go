@@ -108,7 +108,7 @@ func (v *survey) run(ctx context.Context) error {
 	v.fill()
 	v.remember()
 	v.scan = &mailbox.Scan{
-		Full: v.full, Reset: v.isReset(), Settled: true, Holds: holds(v.data), Unread: map[mailbox.ID]error{},
+		Full: v.full, Reset: v.isReset(), Settled: true, Holds: v.session.holds(v.data), Unread: map[mailbox.ID]error{},
 		Generation: strconv.FormatUint(uint64(v.data.UIDValidity), 10), Start: memo{Validity: v.data.UIDValidity}.cursor(),
 	}
 	if err := v.settle(ctx); err != nil {
@@ -258,7 +258,7 @@ func (v *survey) remember() {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.learn(v.req.Name, v.data.UIDValidity, uint32(v.data.UIDNext))
-	a.keeps[v.req.Name] = holds(v.data)
+	a.keeps[v.req.Name] = v.session.holds(v.data)
 }
 
 var errNothingSaid = errors.New("the server lists it, but does not say what it is")

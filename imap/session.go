@@ -26,7 +26,7 @@ type session struct {
 	asked    bool         // ENABLE was sent, or is not wanted
 	resyncs  bool         // QRESYNC was asked for
 	opened   bool         // some mailbox may be selected, or examined
-	selected mailbox.Name // the one that is selected, and may be changed; empty if none
+	selected mailbox.Name // the one that is selected, as commands with UIDs need it; empty if none
 	data     *goimap.SelectData
 }
 
@@ -123,6 +123,8 @@ func (s *session) beginOpen(ctx context.Context, name mailbox.Name, readOnly boo
 		return nil, err
 	}
 	s.opened, s.selected, s.data = true, "", nil
+	only := s.account.options.ReadOnly
+	readOnly = readOnly || only
 	cmd := s.client.Select(known, &goimap.SelectOptions{ReadOnly: readOnly, CondStore: s.condstore()})
 	return func(ctx context.Context) (*goimap.SelectData, error) {
 		var data *goimap.SelectData
@@ -138,7 +140,7 @@ func (s *session) beginOpen(ctx context.Context, name mailbox.Name, readOnly boo
 		if err != nil {
 			return nil, err
 		}
-		if !readOnly {
+		if !readOnly || only {
 			s.selected, s.data = name, data
 		}
 		return data, nil
@@ -208,19 +210,24 @@ func (s *session) use(ctx context.Context, name mailbox.Name) error {
 	if known, ok := a.validity[name]; ok && known != s.data.UIDValidity {
 		return &mailbox.MailboxError{Mailbox: name, Err: mailbox.ErrUIDValidity}
 	}
-	a.keeps[name] = holds(s.data)
+	a.keeps[name] = s.holds(s.data)
 	return nil
 }
 
-// holds tells which flags a mailbox can store. A list that is absent says nothing.
+// holds tells which flags a mailbox can store. A list that is absent says nothing. The answer to an EXAMINE has an empty
+// one, for nothing can be changed then; there a flag is taken for one that the mailbox can store if it has it.
 //
-// Source: RFC 9051, section 7.1, PERMANENTFLAGS.
-func holds(data *goimap.SelectData) func(mailbox.Flag) bool {
-	if len(data.PermanentFlags) == 0 {
+// Source: RFC 9051, sections 6.3.3 and 7.1, PERMANENTFLAGS, and 7.3.5, FLAGS.
+func (s *session) holds(data *goimap.SelectData) func(mailbox.Flag) bool {
+	flags := data.PermanentFlags
+	if len(flags) == 0 && s.account.options.ReadOnly {
+		flags = data.Flags
+	}
+	if len(flags) == 0 {
 		return nil
 	}
 	listed, others := map[string]bool{}, false
-	for _, flag := range data.PermanentFlags {
+	for _, flag := range flags {
 		if flag == goimap.FlagWildcard {
 			others = true
 		}

@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"hash"
+	"strings"
 )
 
 // A Digest is the SHA-256 of a message in canonical form. Zero means unknown.
@@ -28,6 +29,7 @@ type Content struct {
 	Size      int64  // octets
 	Tag       int64  // octets that mbsync or offlineimap may have put into the header; 0 if there are none
 	Untagged  Digest // of the header without them; zero if there are none
+	Stored    int64  // octets that it takes where it was read, in whatever form; 0 if that is unknown
 	Ended     bool   // the last line has an end, which offlineimap gives to some messages
 	MessageID string // as it stands in the header, with its angle brackets; empty if there is none
 	AccountID string // the server's own name for the message, the same in all mailboxes; empty if it has none
@@ -175,12 +177,17 @@ func tag(header []byte) (start, end int) {
 // empty if there is none. It looks at nothing else, for parsers of mail headers are where mail programs fall over.
 //
 // Source: RFC 5322, section 3.6.4.
-func MessageID(header []byte) string {
-	const field = "message-id"
+func MessageID(header []byte) string { return Field(header, "Message-ID") }
+
+// Field finds the first field of a name in a header in canonical form and returns its value, unfolded, with single spaces;
+// empty if there is none.
+//
+// Source: RFC 5322, section 2.2.
+func Field(header []byte, field string) string {
 	for len(header) > 0 {
 		line, rest, _ := bytes.Cut(header, []byte("\n"))
 		name, value, found := bytes.Cut(line, []byte(":"))
-		if found && bytes.EqualFold(bytes.TrimRight(name, " \t"), []byte(field)) {
+		if found && strings.EqualFold(string(bytes.TrimRight(name, " \t")), field) {
 			for len(rest) > 0 && (rest[0] == ' ' || rest[0] == '\t') {
 				var more []byte
 				more, rest, _ = bytes.Cut(rest, []byte("\n"))

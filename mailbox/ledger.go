@@ -55,6 +55,8 @@ type Update struct {
 	Synced time.Time
 	// Tally, if not nil, is added to what was removed on that day.
 	Tally *Tally
+	// Log is what was taken away or altered, for the history of runs. Its mailboxes need not be this one.
+	Log []Change
 }
 
 // A Trouble is what a run had to leave behind, as it stands on record until it is mended.
@@ -74,16 +76,4 @@ type Trouble struct {
 type Tally struct {
 	Day     string // as 2006-01-02, in UTC
 	Removed [2]int // by side, far first
-}
-
-// An Outcome is what became of one run.
-type Outcome struct {
-	Began, Ended time.Time
-	Whole        bool   // it looked at everything that the configuration chooses, and held nothing back
-	Error        string // why it ended early, or what it held back; empty if neither
-	Status       int    // exit status
-	Downloaded   int
-	Uploaded     int
-	Removed      [2]int // by side, far first
-	Left         int    // troubles that stand
 }

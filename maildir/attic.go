@@ -73,11 +73,7 @@ func (b *box) shelve(ctx context.Context, attic string, ids []mailbox.ID) error 
 	if attic == "" || len(ids) == 0 {
 		return nil
 	}
-	path := filepath.Join(attic, time.Now().Format(time.DateOnly))
-	for _, level := range levels(b.name) {
-		path = filepath.Join(path, candidates(level)[0])
-	}
-	s, err := makeShelf(path)
+	s, err := makeShelf(shelfPath(attic, time.Now().Format(time.DateOnly), b.name))
 	if err != nil {
 		return fmt.Errorf("put into the attic: %w", err)
 	}

@@ -133,19 +133,25 @@ func (p *passage) move(e entry) (string, error) {
 		}
 		target = p.named(freshBase(isVerbatim(e.base)), e)
 	}
-	to := p.to.in(target)
-	err := from.move(e.name, to, target.name)
+	err := p.transfer(e, target)
 	if errors.Is(err, fs.ErrExist) {
 		target = p.named(freshBase(isVerbatim(e.base)), e)
-		err = from.move(e.name, to, target.name)
+		err = p.transfer(e, target)
 	}
+	return target.base, err
+}
+
+// transfer gives a message its name in the other mailbox, which must be free, and takes the one away that it had.
+func (p *passage) transfer(e, target entry) error {
+	from, to := p.from.in(e), p.to.in(target)
+	p.touched[from], p.touched[to] = true, true
+	err := from.move(e.name, to, target.name)
 	if cannotLink(err) {
 		if err = p.copyOctets(e, target); err == nil {
 			err = p.leave(e, target)
 		}
 	}
-	p.touched[from], p.touched[to] = true, true
-	return target.base, err
+	return err
 }
 
 // leave removes the source of a move that was copied. If another program renamed it meanwhile, the copy is withdrawn

@@ -55,7 +55,7 @@ func checkAll(tx *bbolt.Tx) error {
 		}
 	}
 	count(tx.Bucket(bucketMeta))
-	if err := checkJournal(tx.Bucket(bucketJournal)); err != nil {
+	if err := errors.Join(checkJournal(tx.Bucket(bucketJournal)), checkChanges(tx)); err != nil {
 		return err
 	}
 	return checkIntents(tx, numbers)
@@ -78,6 +78,25 @@ func checkJournal(journal *bbolt.Bucket) error {
 			return fmt.Errorf("entry %x of the journal: %w", key, err)
 		}
 		return nil
+	})
+}
+
+// checkChanges reads all changes, and sees that each belongs to a run that is on record.
+func checkChanges(tx *bbolt.Tx) error {
+	changes := tx.Bucket(bucketChanges)
+	if changes == nil { // an earlier schema, only read
+		return nil
+	}
+	return changes.ForEachBucket(func(run []byte) error {
+		if len(run) != runLength || tx.Bucket(bucketJournal).Get(append([]byte{journalRun}, run...)) == nil {
+			return fmt.Errorf("changes %x of no run", run)
+		}
+		return changes.Bucket(run).ForEach(func(key, value []byte) error {
+			if _, err := decodeChange(run, key, value); err != nil {
+				return fmt.Errorf("change %x of run %x: %w", key, run, err)
+			}
+			return nil
+		})
 	})
 }
 

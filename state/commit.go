@@ -10,7 +10,7 @@ import (
 )
 
 // Commit applies all of these updates, in order, or nothing of them; they are on disk when it returns. Within one
-// update things happen in the order Reset, Drop, Put, Begin, End, Rename. Calls that come while another is being
+// update things happen in the order Reset, Drop, Put, Begin, End, Rename, Log. Calls that come while another is being
 // written share the next transaction, and with it the costly sync.
 //
 // An update that makes no sense fails alone. If the disk fails, what is on it is uncertain: from then on every Commit
@@ -23,6 +23,9 @@ func (db *DB) Commit(ctx context.Context, updates ...mailbox.Update) error {
 		for _, u := range updates {
 			if err := apply(tx, u); err != nil {
 				return fmt.Errorf("state of %q: %w", string(u.Mailbox), err)
+			}
+			if err := db.log(tx, u.Log); err != nil {
+				return fmt.Errorf("history of %q: %w", string(u.Mailbox), err)
 			}
 		}
 		return nil

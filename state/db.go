@@ -9,6 +9,8 @@ import (
 	"sync"
 
 	"go.etcd.io/bbolt"
+
+	"mailtwin/mailbox"
 )
 
 // settingPrefix begins the keys of the settings in the meta bucket.
@@ -23,9 +25,11 @@ type DB struct {
 
 	writer int // the process that has the ledger of which this is a snapshot
 
-	writing  sync.Mutex // held by whoever writes; guards broken and the results of commits
-	broken   error      // why nothing is written any more
-	queueing sync.Mutex // guards queue
+	writing  sync.Mutex      // held by whoever writes; guards what follows, and the results of commits
+	broken   error           // why nothing is written any more
+	begun    mailbox.Outcome // the run that is at work, as far as it is known
+	run      uint64          // its number; 0 as long as it has put nothing down
+	queueing sync.Mutex      // guards queue
 	queue    []*commit
 }
 

@@ -10,6 +10,7 @@
 //	hints      8 bytes hint, number, key of the pair -> nothing
 //	intents    number, near ID -> record of the intent
 //	journal    what the last runs came to, what is left behind, and the removals of a day
+//	changes    number of a run -> bucket: number of a change -> record of what the run took away or altered
 //
 // A pair's key is its far ID: 1 and 4 bytes for a UID, so that they lie in numeric order, 2 and the text for any other
 // ID; a pair with no far ID has 3 and its near ID. Records are compact because an account may have millions of messages.

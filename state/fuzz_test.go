@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"os"
 	"path/filepath"
+	"reflect"
 	"testing"
 
 	"mailtwin/mailbox"
@@ -14,6 +15,8 @@ func FuzzRecords(f *testing.F) {
 	far := mailbox.Half{Cursor: mailbox.Cursor{Mark: "7 4 3 5", Memo: `{"v":7}`}, Identity: "v7"}
 	f.Add(encodeTwin("A", mailbox.Twin{Far: far, Pairs: 5, Open: 1, Synced: p1970}))
 	f.Add(encodeIntent(mailbox.Intent{Digest: mailbox.Digest{1}, MessageID: "<a@b>", Size: -5, Attempts: 3}))
+	f.Add(encodeChange(runKey(1)[1:], nil, sampleChange(3)))
+	f.Add(encodeOutcome(runKey(1), sampleOutcome()))
 	f.Add([]byte{recordVersion})
 	f.Add(bytes.Repeat([]byte{0xff}, 100))
 	f.Fuzz(func(t *testing.T, value []byte) {
@@ -27,6 +30,18 @@ func FuzzRecords(f *testing.F) {
 			again, err := decodeIntent("a", encodeIntent(intent))
 			if err != nil || again != intent {
 				t.Errorf("%+v came back as %+v, %v", intent, again, err)
+			}
+		}
+		if change, err := decodeChange(runKey(1)[1:], nil, value); err == nil {
+			again, err := decodeChange(runKey(1)[1:], nil, encodeChange(runKey(1)[1:], nil, change))
+			if err != nil || again != change {
+				t.Errorf("%+v came back as %+v, %v", change, again, err)
+			}
+		}
+		if run, err := decodeOutcome(runKey(1), value); err == nil {
+			again, err := decodeOutcome(runKey(1), encodeOutcome(runKey(1), run))
+			if err != nil || !reflect.DeepEqual(again, run) {
+				t.Errorf("%+v came back as %+v, %v", run, again, err)
 			}
 		}
 	})

@@ -3,7 +3,6 @@ package state
 import (
 	"bytes"
 	"context"
-	"encoding/binary"
 	"fmt"
 
 	"go.etcd.io/bbolt"
@@ -15,11 +14,8 @@ import (
 const (
 	journalTally   = 'd' // the day follows
 	journalTrouble = 't' // the mailbox's name, NUL and the ID follow
-	journalRun     = 'r' // 8 octets of a running number follow
+	journalRun     = 'r' // 8 octets of its number follow
 )
-
-// keptRuns is how many runs the journal remembers.
-const keptRuns = 50
 
 // Removed returns how many messages were removed on a day.
 func (db *DB) Removed(_ context.Context, day string) (tally mailbox.Tally, err error) {
@@ -61,39 +57,6 @@ func (db *DB) PutTroubles(_ context.Context, troubles []mailbox.Trouble) error {
 			}
 		}
 		return nil
-	})
-}
-
-// Runs returns what became of the last runs, the last one first.
-func (db *DB) Runs(context.Context) ([]mailbox.Outcome, error) {
-	var runs []mailbox.Outcome
-	err := db.journal(func(journal *bbolt.Bucket) error {
-		return eachOf(journal, journalRun, func(key, value []byte) error {
-			run, err := decodeOutcome(key, value)
-			runs = append([]mailbox.Outcome{run}, runs...)
-			return err
-		})
-	})
-	return runs, err
-}
-
-// PutRun adds what became of a run, and forgets the oldest. It is on disk when it returns.
-func (db *DB) PutRun(run mailbox.Outcome) error {
-	return db.submit(func(tx *bbolt.Tx) error {
-		journal := tx.Bucket(bucketJournal)
-		n, err := journal.NextSequence()
-		if err != nil {
-			return err
-		}
-		old := keysFrom(journal, []byte{journalRun})
-		for len(old) >= keptRuns {
-			if err := journal.Delete(old[0]); err != nil {
-				return err
-			}
-			old = old[1:]
-		}
-		key := binary.BigEndian.AppendUint64([]byte{journalRun}, n)
-		return journal.Put(key, encodeOutcome(key, run))
 	})
 }
 
@@ -190,25 +153,4 @@ func decodeTrouble(key, value []byte) (mailbox.Trouble, error) {
 		t.Temporary = d.upTo(1) == 1
 	}
 	return t, d.close()
-}
-
-func encodeOutcome(key []byte, o mailbox.Outcome) []byte {
-	e := newRecord()
-	e.time(o.Began)
-	e.time(o.Ended)
-	e.flag(o.Whole)
-	e.text(o.Error)
-	for _, n := range []int{o.Status, o.Downloaded, o.Uploaded, o.Removed[0], o.Removed[1], o.Left} {
-		e.uint(uint64(n))
-	}
-	return e.seal(key)
-}
-
-func decodeOutcome(key, value []byte) (mailbox.Outcome, error) {
-	d := openRecord(key, value)
-	o := mailbox.Outcome{Began: d.time(), Ended: d.time(), Whole: d.upTo(1) == 1, Error: d.text()}
-	for _, n := range []*int{&o.Status, &o.Downloaded, &o.Uploaded, &o.Removed[0], &o.Removed[1], &o.Left} {
-		*n = d.count()
-	}
-	return o, d.close()
 }

@@ -3,6 +3,7 @@ package state
 import (
 	"bytes"
 	"encoding/binary"
+	"errors"
 	"path/filepath"
 	"reflect"
 	"testing"
@@ -30,27 +31,6 @@ func TestTroublesAreReplaced(t *testing.T) {
 	got, err := db.Troubles(t.Context())
 	if err != nil || !reflect.DeepEqual(got, want) {
 		t.Errorf("%+v, %v\nwant %+v", got, err, want)
-	}
-	if err := db.Check(); err != nil {
-		t.Error(err)
-	}
-}
-
-func TestRunsAreKeptForAWhile(t *testing.T) {
-	db := fresh(t)
-	for n := range keptRuns + 10 {
-		run := mailbox.Outcome{Began: day(1), Ended: day(2), Error: "e", Status: 1, Downloaded: n, Removed: [2]int{1, 2}, Left: 3}
-		if err := db.PutRun(run); err != nil {
-			t.Fatal(err)
-		}
-	}
-	runs, err := db.Runs(t.Context())
-	if err != nil || len(runs) != keptRuns || runs[0].Downloaded != keptRuns+9 || runs[keptRuns-1].Downloaded != 10 {
-		t.Fatalf("%d runs from %+v to %+v, %v", len(runs), runs[0], runs[len(runs)-1], err)
-	}
-	want := mailbox.Outcome{Began: day(1), Ended: day(2), Error: "e", Status: 1, Downloaded: keptRuns + 9, Removed: [2]int{1, 2}, Left: 3}
-	if runs[0] != want {
-		t.Errorf("%+v, want %+v", runs[0], want)
 	}
 	if err := db.Check(); err != nil {
 		t.Error(err)
@@ -89,7 +69,7 @@ func TestSchema1IsBroughtUpToDate(t *testing.T) {
 		t.Fatal(err)
 	}
 	err = db.bolt.Update(func(tx *bbolt.Tx) error {
-		if err := tx.DeleteBucket(bucketJournal); err != nil {
+		if err := errors.Join(tx.DeleteBucket(bucketJournal), tx.DeleteBucket(bucketChanges)); err != nil {
 			return err
 		}
 		number := tx.Bucket(bucketNames).Get([]byte("A"))
@@ -112,6 +92,9 @@ func TestSchema1IsBroughtUpToDate(t *testing.T) {
 	if runs, err := reader.Runs(t.Context()); err != nil || len(runs) != 0 {
 		t.Errorf("%v, %v", runs, err)
 	}
+	if changes := changesOf(t, reader, 1); len(changes) != 0 {
+		t.Errorf("%v", changes)
+	}
 	if err := reader.Close(); err != nil {
 		t.Fatal(err)
 	}
@@ -122,7 +105,8 @@ func TestSchema1IsBroughtUpToDate(t *testing.T) {
 	if got := pairs(t, db, "A"); len(got) != 1 || got[0] != pair {
 		t.Errorf("%+v, want %+v", got, pair)
 	}
-	if err := db.PutRun(mailbox.Outcome{}); err != nil || db.ID() != id {
+	removed := mailbox.Update{Mailbox: "A", Log: []mailbox.Change{{Kind: mailbox.MessageRemoved, Mailbox: "A", Pair: pair}}}
+	if err := errors.Join(db.Commit(t.Context(), removed), db.PutRun(mailbox.Outcome{}, time.Time{})); err != nil || db.ID() != id {
 		t.Errorf("id %s, was %s; %v", db.ID(), id, err)
 	}
 	if err := db.Check(); err != nil {

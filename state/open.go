@@ -12,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime/debug"
+	"slices"
 	"syscall"
 	"time"
 
@@ -19,7 +20,8 @@ import (
 	bolterrors "go.etcd.io/bbolt/errors"
 )
 
-// schema is the version of the file's layout. Schema 2 brought the journal, schema 3 pairs that are Left.
+// schema is the version of the file's layout. Schema 2 brought the journal, schema 3 pairs that are Left, and the changes
+// of runs.
 const schema = 3
 
 var (
@@ -30,8 +32,12 @@ var (
 	bucketHints   = []byte("hints")
 	bucketIntents = []byte("intents")
 	bucketJournal = []byte("journal")
+	bucketChanges = []byte("changes")
 
-	buckets = [][]byte{bucketMeta, bucketNames, bucketTwins, bucketPairs, bucketHints, bucketIntents, bucketJournal}
+	buckets = [][]byte{
+		bucketMeta, bucketNames, bucketTwins, bucketPairs, bucketHints, bucketIntents, bucketJournal, bucketChanges,
+	}
+	laterBuckets = [][]byte{bucketJournal, bucketChanges} // which the first schema does not have
 
 	keySchema = []byte("schema")
 	keyID     = []byte("id")
@@ -160,15 +166,16 @@ func openError(path string, err error) error {
 	return fmt.Errorf("open the state file %s: %w (%w)", path, ErrDamaged, err)
 }
 
-// readMeta looks at what shows that the file is a ledger. One that is only read may be of the first schema, which has
-// no journal.
+// readMeta looks at what shows that the file is a ledger. One that is only read may be of an earlier schema, which has
+// neither journal nor changes.
 func (db *DB) readMeta(tx *bbolt.Tx) error {
 	version, err := schemaOf(tx)
 	if err != nil {
 		return err
 	}
 	for _, name := range buckets {
-		if tx.Bucket(name) == nil && (version == schema || !bytes.Equal(name, bucketJournal)) {
+		later := slices.ContainsFunc(laterBuckets, func(later []byte) bool { return bytes.Equal(name, later) })
+		if tx.Bucket(name) == nil && (version == schema || !later) {
 			return fmt.Errorf("%w (it has no %s)", ErrDamaged, name)
 		}
 	}
@@ -199,8 +206,10 @@ func migrate(tx *bbolt.Tx) error {
 	if err != nil || version == schema {
 		return err
 	}
-	if _, err := tx.CreateBucketIfNotExists(bucketJournal); err != nil {
-		return err
+	for _, name := range laterBuckets {
+		if _, err := tx.CreateBucketIfNotExists(name); err != nil {
+			return err
+		}
 	}
 	return tx.Bucket(bucketMeta).Put(keySchema, binary.BigEndian.AppendUint32(nil, schema))
 }

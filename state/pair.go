@@ -51,6 +51,12 @@ const (
 
 func encodePair(key []byte, p mailbox.Pair) []byte {
 	e := newRecord()
+	e.pair(p)
+	return e.seal(key)
+}
+
+// pair writes a pair but for its far ID. Nothing may follow.
+func (e *encoder) pair(p mailbox.Pair) {
 	e.uint(uint64(p.Parked))
 	if p.Parked == mailbox.Left {
 		e.time(p.Since)
@@ -66,12 +72,15 @@ func encodePair(key []byte, p mailbox.Pair) []byte {
 		e.uint(farSame)
 	default:
 		e.uint(farOwn)
-		e = append(e, p.FarDigest[:]...)
+		*e = append(*e, p.FarDigest[:]...)
 	}
 	e.text(shorten(p))
-	e = binary.BigEndian.AppendUint64(e, uint64(p.Hint))
+	*e = binary.BigEndian.AppendUint64(*e, uint64(p.Hint))
 	e.accountID(p.AccountID)
-	return e.seal(key)
+	if p.Stored != 0 {
+		e.uint(moreStored)
+		e.int(p.Stored)
+	}
 }
 
 func decodePair(key, value []byte) (p mailbox.Pair, err error) {
@@ -79,9 +88,19 @@ func decodePair(key, value []byte) (p mailbox.Pair, err error) {
 		return p, err
 	}
 	d := openRecord(key, value)
-	if p.Parked = mailbox.Parked(d.upTo(uint64(mailbox.Left))); d.err != nil {
-		return p, d.err
+	p = d.pair(p.Far)
+	if err := d.close(); err != nil {
+		return mailbox.Pair{}, err
 	}
+	if !bytes.Equal(pairKey(p), key) {
+		return mailbox.Pair{}, fmt.Errorf("%w: key %x of a pair", errRecord, key)
+	}
+	return p, nil
+}
+
+// pair takes off what is left as a pair of that far ID.
+func (d *decoder) pair(far mailbox.ID) mailbox.Pair {
+	p := mailbox.Pair{Far: far, Parked: mailbox.Parked(d.upTo(uint64(mailbox.Left)))}
 	if p.Parked == mailbox.Left {
 		p.Since = d.time()
 	}
@@ -99,14 +118,8 @@ func decodePair(key, value []byte) (p mailbox.Pair, err error) {
 	if hint := d.take(8); hint != nil {
 		p.Hint = mailbox.Hint(binary.BigEndian.Uint64(hint))
 	}
-	p.AccountID = d.accountID()
-	if err := d.close(); err != nil {
-		return mailbox.Pair{}, err
-	}
-	if !bytes.Equal(pairKey(p), key) {
-		return mailbox.Pair{}, fmt.Errorf("%w: key %x of a pair", errRecord, key)
-	}
-	return p, nil
+	d.more(&p)
+	return p
 }
 
 // Names of files often repeat what the rest of the pair says, so that a third of the ledger would be said twice. In
@@ -148,10 +161,11 @@ func lengthen(short string, p mailbox.Pair) mailbox.ID {
 	return mailbox.ID(strings.NewReplacer(partDate, date, partFar, far, partHash, hash).Replace(short))
 }
 
-// What the record says of the account-wide id. Most pairs have none, and then the record ends before it.
+// What may follow in a record, each after its number, in this order.
 const (
-	accountNumber = 1 // 64 bits, as Gmail's
-	accountText   = 2
+	accountNumber = 1 // the account-wide id, in 64 bits, as Gmail's
+	accountText   = 2 // any other
+	moreStored    = 3 // how many octets the near side's copy takes
 )
 
 func (e *encoder) accountID(id string) {
@@ -167,18 +181,23 @@ func (e *encoder) accountID(id string) {
 	}
 }
 
-func (d *decoder) accountID() string {
-	if d.err != nil || len(d.rest) == 0 {
-		return ""
-	}
-	switch d.upTo(accountText) {
-	case accountNumber:
-		if n := d.take(8); n != nil {
-			return strconv.FormatUint(binary.BigEndian.Uint64(n), 10)
+// more reads what follows.
+func (d *decoder) more(p *mailbox.Pair) {
+	for last := uint64(0); d.err == nil && len(d.rest) > 0; {
+		kind := d.upTo(moreStored)
+		if kind <= last {
+			d.err = errRecord
 		}
-	case accountText:
-		return d.text()
+		last = max(kind, accountText) // there is one account-wide id
+		switch kind {
+		case accountNumber:
+			if n := d.take(8); n != nil {
+				p.AccountID = strconv.FormatUint(binary.BigEndian.Uint64(n), 10)
+			}
+		case accountText:
+			p.AccountID = d.text()
+		case moreStored:
+			p.Stored = d.int()
+		}
 	}
-	d.err = errRecord
-	return ""
 }

@@ -13,10 +13,20 @@ func (p *planner) adopt(s *Steps, arrived [2][]Arrival) (fars, nears []Arrival) 
 	for _, near := range arrived[Near] {
 		if far, ok := partner[near.ID]; ok {
 			taken[far.ID] = true
-			a := agree(newPair(far, near), far.Flags, near.Flags, p.lastFlags(near.digest()))
+			last := p.lastOf(near.digest())
+			a := p.policy.agree(newPair(far, near), far.Flags, near.Flags, last.Flags)
 			a.New = true
+			switch last.Mailbox {
+			case "":
+			case s.Mailbox:
+				a.Known, a.Last = true, last.Flags
+			default:
+				a.Moved = movedTo(last, s.Mailbox, a.Pair)
+			}
+			if v := p.leftBehind(near, s.Mailbox); v != nil {
+				a.Moved = movedTo(mailbox.Located{Mailbox: v.mailbox, Pair: v.change.Pair}, s.Mailbox, a.Pair)
+			}
 			s.Agree = append(s.Agree, a)
-			p.leftBehind(near, s.Mailbox)
 			continue
 		}
 		nears = append(nears, near)
@@ -29,23 +39,26 @@ func (p *planner) adopt(s *Steps, arrived [2][]Arrival) (fars, nears []Arrival) 
 	return fars, nears
 }
 
-// lastFlags returns what was last agreed on for a message that both sides moved to the same mailbox; nothing for one
-// that is new.
-func (p *planner) lastFlags(digest mailbox.Digest) mailbox.Flags {
+// lastOf returns what last knows of a message that both sides moved to the same mailbox; nothing for one that is new.
+func (p *planner) lastOf(digest mailbox.Digest) mailbox.Located {
 	gone := p.both[digest]
 	if digest.IsZero() || len(gone) == 0 {
-		return mailbox.Flags{}
+		return mailbox.Located{}
 	}
 	p.both[digest] = gone[1:]
+	p.again[mailbox.Place{Mailbox: gone[0].Mailbox, ID: gone[0].Far}] = true
 	return gone[0]
 }
 
 // leftBehind finds the source of a move, or of a removal to the Trash, that arrived but was not taken away on the far
-// side.
-func (p *planner) leftBehind(a Arrival, here mailbox.Name) {
-	if v := p.reappears(content{Near, a.digest()}, here); v != nil && v.mailbox != here {
-		v.used, v.change.Moved = true, true
+// side; nil if there is none.
+func (p *planner) leftBehind(a Arrival, here mailbox.Name) *vanished {
+	v := p.reappears(content{Near, a.digest()}, here)
+	if v == nil || v.mailbox == here {
+		return nil
 	}
+	v.used, v.change.Moved = true, true
+	return v
 }
 
 // partners finds the far arrival that each near arrival is, by the near ID.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"mailtwin/mailbox"
 )
@@ -34,6 +35,9 @@ func (r *run) apply(ctx context.Context, v *view, jobs []*job) error {
 	if err := a.every(ctx, jobs, a.remove); err != nil {
 		return err
 	}
+	if err := a.every(ctx, jobs, a.leaveBehind); err != nil {
+		return err
+	}
 	if err := a.every(ctx, jobs, a.deleteMailbox); err != nil {
 		return err
 	}
@@ -45,7 +49,7 @@ type applier struct {
 	view *view
 	jobs map[mailbox.Name]*job
 
-	fates  map[mailbox.Place]fate // of far messages that are to be removed, if one can be in several mailboxes
+	fates  map[mailbox.Place]fate // of far messages that are to be removed, where one can be, or show, in several mailboxes
 	losers []mailbox.Name         // mailboxes in which some are to be removed
 }
 
@@ -120,7 +124,7 @@ func (a *applier) begin(ctx context.Context, jobs []*job) error {
 		if j.failed[Far] || j.failed[Near] || !j.reset && !first {
 			continue
 		}
-		updates = append(updates, mailbox.Update{Mailbox: j.name, Reset: j.reset, Far: &mailbox.Half{Cursor: j.start}})
+		updates = append(updates, mailbox.Update{Mailbox: j.name, Reset: j.reset, Put: j.left, Far: &mailbox.Half{Cursor: j.start}})
 	}
 	if len(updates) == 0 {
 		return nil
@@ -134,10 +138,7 @@ func (a *applier) createOn(ctx context.Context, j *job, side Side) error {
 	}
 	if err := a.side[side].Create(ctx, j.name); err != nil {
 		j.failed[side] = true
-		for _, m := range j.steps.Relocate { // what was to come here stays where it is
-			a.soil(m.From.Mailbox, Far)
-			a.soil(m.From.Mailbox, Near)
-		}
+		a.stay(j.steps.Relocate)
 		return a.tolerate(j, fmt.Errorf("create it on the %s side: %w", side, err))
 	}
 	j.created[side] = true
@@ -182,8 +183,12 @@ func (a *applier) settle(ctx context.Context, j *job, agreements []Agreement) er
 			a.drop(g, update(g.Drop.Mailbox))
 		}
 		update(j.name).Put = append(update(j.name).Put, g.Pair)
+		update(j.name).Log = append(update(j.name).Log, g.log(j.name)...)
 		if g.New {
 			update(j.name).End = append(update(j.name).End, g.Pair.Near)
+		}
+		if g.New && a.opts.Direction == Transfer && a.pass > 1 {
+			continue // it was transferred by this very run
 		}
 		a.count(j.name, func(c *Counts) { c.agreed(g) })
 	}
@@ -255,9 +260,9 @@ func (a *applier) setFlags(ctx context.Context, j *job, side Side, agreements []
 // deleteMailbox removes a mailbox from a side because the other side removed it. One that holds something after all
 // stays, and last forgets it, so that the next run takes it for new.
 func (a *applier) deleteMailbox(ctx context.Context, j *job) error {
-	if j.missing[Far] && j.missing[Near] {
+	if j.missing[Near] && (j.missing[Far] || j.orphaned()) && !j.created[Near] {
 		j.forgotten = true
-		return a.ledger.Commit(ctx, mailbox.Update{Mailbox: j.name, Forget: true})
+		return a.ledger.Commit(ctx, mailbox.Update{Mailbox: j.name, Forget: true, Log: mailboxRemoved(j.name)})
 	}
 	if j.later && !j.dirty[Far] && !j.dirty[Near] {
 		j.forgotten = true
@@ -275,11 +280,13 @@ func (a *applier) deleteMailbox(ctx context.Context, j *job) error {
 		if err != nil && !errors.Is(err, mailbox.ErrNotEmpty) {
 			return fmt.Errorf("remove the mailbox on the %s side: %w", side, err)
 		}
+		forget := mailbox.Update{Mailbox: j.name, Forget: true}
 		if err == nil {
 			a.count(j.name, func(c *Counts) { c.Deleted[side] = true })
+			forget.Log = mailboxRemoved(j.name, side)
 		}
 		j.forgotten = true
-		return a.ledger.Commit(ctx, mailbox.Update{Mailbox: j.name, Forget: true})
+		return a.ledger.Commit(ctx, forget)
 	}
 	return nil
 }
@@ -295,25 +302,32 @@ func (a *applier) finish(ctx context.Context, jobs []*job) error {
 		if j.dirty[Far] || j.failed != [2]bool{} {
 			a.report.Settled = false
 		}
-		if j.forgotten || j.failed[Far] || j.failed[Near] {
-			continue
+		if !j.forgotten && !j.failed[Far] && !j.failed[Near] {
+			updates = append(updates, j.settled(a.opts.Now()))
 		}
-		u := mailbox.Update{Mailbox: j.name}
-		if (j.scanned[Far] || j.created[Far]) && !j.dirty[Far] {
-			u.Far = &j.half[Far]
-		}
-		if (j.scanned[Near] || j.created[Near]) && !j.dirty[Near] {
-			u.Near = &j.half[Near]
-		}
-		if !j.dirty[Far] && !j.dirty[Near] {
-			u.Synced = a.opts.Now()
-		}
-		updates = append(updates, u)
 	}
 	if len(updates) == 0 {
 		return nil
 	}
 	return a.ledger.Commit(ctx, updates...)
+}
+
+// settled is the record of where the mailbox stands.
+func (j *job) settled(now time.Time) mailbox.Update {
+	u := mailbox.Update{Mailbox: j.name}
+	if (j.scanned[Far] || j.created[Far]) && !j.dirty[Far] {
+		u.Far = &j.half[Far]
+	}
+	if j.missing[Far] && j.way != BothWays && !j.dirty[Far] {
+		u.Far = &mailbox.Half{}
+	}
+	if (j.scanned[Near] || j.created[Near]) && !j.dirty[Near] {
+		u.Near = &j.half[Near]
+	}
+	if !j.dirty[Far] && !j.dirty[Near] {
+		u.Synced = now
+	}
+	return u
 }
 
 // introduce learns the identity of mailboxes that were made on the near side, so that a rename before the next run is

@@ -8,7 +8,8 @@ import (
 
 // arrivals settles what is new in one mailbox: what is new on both sides is adopted, what another mailbox lost has
 // moved, what is held elsewhere is copied there, and only the rest is transferred.
-func (p *planner) arrivals(s *Steps, d Delta, policy Policy) {
+func (p *planner) arrivals(s *Steps, d Delta) {
+	policy := p.policy
 	fars, nears := p.adopt(s, d.New)
 	fars, nears = p.await(s, Far, fars), p.await(s, Near, nears)
 	if len(nears) == 0 && s.Mailbox != policy.Trash && !slices.ContainsFunc(fars, func(a Arrival) bool { return a.Evidence != nil }) {
@@ -17,7 +18,10 @@ func (p *planner) arrivals(s *Steps, d Delta, policy Policy) {
 	}
 	for _, a := range fars {
 		switch {
+		case p.revived(s, a):
 		case p.moved(s, Far, a):
+		case policy.OneCopy && p.elsewhere(a):
+			s.Keep = append(s.Keep, keep(pendingPair(a)))
 		case p.copied(s, Far, a):
 		default:
 			if s.Mailbox == policy.Trash {
@@ -28,13 +32,16 @@ func (p *planner) arrivals(s *Steps, d Delta, policy Policy) {
 	}
 	for _, a := range nears {
 		switch {
+		case policy.Direction != BothWays:
+			p.stays(s, a)
 		case policy.Once && p.paired(s, a):
 			s.Extra = append(s.Extra, a)
-		case p.moved(s, Near, a):
+			p.leftBehind(a, s.Mailbox) // it was moved to where the far side had it
 		case p.unparked(s, a):
+		case p.moved(s, Near, a):
 		case p.copied(s, Near, a):
 		default:
-			p.upload(s, a, policy)
+			p.upload(s, a)
 		}
 	}
 }
@@ -47,6 +54,8 @@ func (p *planner) download(s *Steps, fars []Arrival) {
 	}
 	for _, a := range fars {
 		switch {
+		case a.AccountID != "" && p.coming[a.AccountID] && p.policy.OneCopy:
+			s.Keep = append(s.Keep, keep(pendingPair(a)))
 		case a.AccountID != "" && p.coming[a.AccountID]:
 			s.Link = append(s.Link, a)
 		default:
@@ -58,9 +67,9 @@ func (p *planner) download(s *Steps, fars []Arrival) {
 
 // upload plans to bring a message over. One that is new in several mailboxes goes into the first of them; from there the
 // far side can copy it, as soon as it is there.
-func (p *planner) upload(s *Steps, a Arrival, policy Policy) {
+func (p *planner) upload(s *Steps, a Arrival) {
 	first, sent := p.going[a.digest()]
-	if sent && first != s.Mailbox && policy.Again {
+	if sent && first != s.Mailbox && p.policy.Again {
 		s.Again = append(s.Again, a)
 		return
 	}
@@ -95,10 +104,13 @@ func (p *planner) moved(s *Steps, side Side, a Arrival) bool {
 	v.used = true
 	c, other := v.change, side.Other()
 	if v.mailbox == s.Mailbox {
-		s.Agree = append(s.Agree, renamed(s.Mailbox, c, side, a))
+		s.Agree = append(s.Agree, p.renamed(s.Mailbox, c, side, a))
 		return true
 	}
 	want := mailbox.Merge(c.Pair.Flags, a.Flags, c.Flags[other])
+	if p.policy.Direction != BothWays {
+		want = a.Flags
+	}
 	s.Relocate = append(s.Relocate, Relocation{
 		Side: other, From: mailbox.Place{Mailbox: v.mailbox, ID: idOn(other, c.Pair)}, Pair: &c.Pair,
 		Arrival: a, Have: c.Flags[other], Want: want, AccountID: c.Pair.AccountID,
@@ -127,23 +139,25 @@ func (p *planner) reappears(key content, here mailbox.Name) *vanished {
 }
 
 // renamed is the agreement on a message whose ID on one side is now another.
-func renamed(here mailbox.Name, c Change, side Side, a Arrival) Agreement {
+func (p *planner) renamed(here mailbox.Name, c Change, side Side, a Arrival) Agreement {
 	pair := c.Pair
 	flags := c.Flags
 	flags[side] = a.Flags
 	if side == Far {
 		pair.Far, pair.Size, pair.InternalDate = a.ID, a.Size, unix(a.Date)
 	} else {
-		pair.Near = a.ID
+		pair.Near, pair.Stored = a.ID, a.stored()
 	}
-	agreement := agree(pair, flags[Far], flags[Near], c.Pair.Flags)
+	agreement := p.policy.agree(pair, flags[Far], flags[Near], c.Pair.Flags)
+	agreement.Known, agreement.Last = true, c.Pair.Flags
 	if side == Far {
 		agreement.Drop = &mailbox.Located{Mailbox: here, Pair: c.Pair}
 	}
 	return agreement
 }
 
-// unparked finds that the near side has again what it once removed and the far side kept.
+// unparked finds that the near side has again what it once removed and the far side kept. If the near side moved it there,
+// it was a copy that it moved, which is not needed any more.
 func (p *planner) unparked(s *Steps, a Arrival) bool {
 	for _, held := range a.held() {
 		key := placed{Far, mailbox.Place{Mailbox: held.Mailbox, ID: held.Far}}
@@ -152,8 +166,9 @@ func (p *planner) unparked(s *Steps, a Arrival) bool {
 		}
 		p.gone[key] = &vanished{used: true} // not to be found twice
 		pair, have := held.Pair, p.flagsOf(held)
-		pair.Near, pair.Parked = a.ID, mailbox.Paired
-		s.Agree = append(s.Agree, agree(pair, have, a.Flags, have))
+		pair.Near, pair.Parked, pair.Stored = a.ID, mailbox.Paired, a.stored()
+		s.Agree = append(s.Agree, p.policy.agree(pair, have, a.Flags, have))
+		p.leftBehind(a, s.Mailbox)
 		return true
 	}
 	return false

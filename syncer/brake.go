@@ -3,6 +3,7 @@ package syncer
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"mailtwin/mailbox"
 )
@@ -53,6 +54,9 @@ func (r *run) brake(v *view, jobs []*job) error {
 		return nil
 	}
 	for _, side := range []Side{Far, Near} {
+		if side == Far && r.opts.Direction != BothWays {
+			continue // nothing is taken away for it
+		}
 		lost, inbox := 0, 0
 		for _, j := range jobs {
 			_, here := j.gone(side)
@@ -64,7 +68,7 @@ func (r *run) brake(v *view, jobs []*job) error {
 		switch {
 		case lost > 0 && r.empty(side, v, jobs):
 			return &BrakeError{Side: side, Lost: lost}
-		case inbox > 0:
+		case inbox > 0 && r.opts.Direction == BothWays:
 			return &BrakeError{Side: side, Mailbox: mailbox.Inbox, Lost: inbox}
 		}
 	}
@@ -87,13 +91,13 @@ func (r *run) restrain(v *view, jobs []*job, steps []Steps, policy *Policy) erro
 		}
 		sum := 0
 		for i, j := range jobs {
-			n := j.losses(v, loser, steps[i].Remove[loser])
+			n, forGood := j.losses(v, loser, r.unmeant(j, loser, steps[i].Remove[loser]))
 			if r.large(n, j.paired) {
 				policy.Spared[loser][j.name] = true
 				all = append(all, &BrakeError{Side: loser.Other(), Mailbox: j.name, Lost: n, Of: j.paired})
 				continue
 			}
-			sum += n
+			sum += forGood
 		}
 		before := r.today.Removed[loser]
 		if sum > 0 && r.large(before+sum, before+v.paired) {
@@ -109,12 +113,31 @@ func (j *job) emptied(v *view, loser Side) bool {
 	return j.name == v.trash && !j.missing[loser.Other()]
 }
 
-// losses counts the removals that somebody asked for, and that are not what a Trash is for.
-func (j *job) losses(v *view, loser Side, list []Change) int {
-	if j.emptied(v, loser) {
-		return 0
+// unmeant leaves out the removals on the far side that follow from what the owner wants.
+func (r *run) unmeant(j *job, loser Side, list []Change) []Change {
+	if loser == Near {
+		return list
 	}
-	return removals(list)
+	return slices.DeleteFunc(slices.Clone(list), func(c Change) bool { return r.opts.Meant(j.name, c.Pair.Near) })
+}
+
+// losses counts the removals that somebody asked for, and that are not what a Trash is for; forGood are those after which
+// the message is in no other mailbox either. On the near side the others are no loss, unless the mailbox itself vanished:
+// somebody archived mail. On the far side they are, for nobody can tell again which mail it was.
+func (j *job) losses(v *view, loser Side, list []Change) (n, forGood int) {
+	if j.emptied(v, loser) {
+		return 0, 0
+	}
+	for _, c := range list {
+		switch {
+		case c.Moved:
+		case !c.Stays:
+			n, forGood = n+1, forGood+1
+		case loser == Far || j.missing[Far]:
+			n++
+		}
+	}
+	return n, forGood
 }
 
 // removals counts what was removed, not what was only left behind by a move.
@@ -140,9 +163,12 @@ func (r *run) restoreFlags(v *view, jobs []*job) error {
 	}
 	var all []error
 	for _, side := range []Side{Near, Far} {
+		if r.opts.Direction != BothWays && (side == Near || r.opts.Direction == Transfer) {
+			continue // flags are put back there, or nobody minds
+		}
 		poorer, sum := make([][]int, len(jobs)), 0
 		for i, j := range jobs {
-			poorer[i] = j.poorer(side)
+			poorer[i] = j.poorer(side, r.opts.Meant)
 			sum += len(poorer[i])
 		}
 		account := r.large(sum, v.paired)
@@ -162,10 +188,13 @@ func (r *run) restoreFlags(v *view, jobs []*job) error {
 	return errors.Join(all...)
 }
 
-// poorer finds the messages that lost flags on a side, by their index in the delta.
-func (j *job) poorer(side Side) []int {
+// poorer finds the messages that lost flags on a side, by their index in the delta. What the owner wants is no loss.
+func (j *job) poorer(side Side, meant func(mailbox.Name, mailbox.ID) bool) []int {
 	var poorer []int
 	for i, c := range j.delta.Pairs {
+		if meant(j.name, c.Pair.Near) { // on the far side, too: a run that died may have carried it there
+			continue
+		}
 		if !c.Gone[Far] && !c.Gone[Near] && !c.Pair.Flags.Minus(c.Flags[side]).Empty() {
 			poorer = append(poorer, i)
 		}
@@ -185,7 +214,7 @@ func (j *job) restore(side Side, poorer []int) {
 // gone counts the messages that a side had and has no longer; lost those of them that the other side still has.
 func (j *job) gone(side Side) (gone, lost int) {
 	for _, c := range j.delta.Pairs {
-		if !c.Gone[side] || c.Pair.Parked != mailbox.Paired {
+		if !c.Gone[side] || c.Pair.Parked != mailbox.Paired && (side == Far || c.Pair.Parked != mailbox.Left) {
 			continue
 		}
 		gone++

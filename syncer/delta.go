@@ -36,9 +36,13 @@ type Change struct {
 	Pair  mailbox.Pair
 	Gone  [2]bool          // by Side
 	Flags [2]mailbox.Flags // by Side, as they are now
+	// Held lists, for a backup, the pairs that have the content of one that is gone on the near side.
+	Held []mailbox.Located
 	// Moved, in a removal, means that the far message is what an interrupted move left behind: the message is in
 	// another mailbox of both sides already.
 	Moved bool
+	// Stays, in a removal, means that the far side shows the message in another mailbox, too, where both sides keep it.
+	Stays bool
 }
 
 // An Arrival is a message that last does not know.
@@ -73,6 +77,14 @@ func (a Arrival) digest() mailbox.Digest {
 		return mailbox.Digest{}
 	}
 	return a.Evidence.Content.Digest
+}
+
+// stored is how many octets a near message takes where it lies; 0 if that is unknown.
+func (a Arrival) stored() int64 {
+	if a.Evidence == nil {
+		return 0
+	}
+	return a.Evidence.Content.Stored
 }
 
 func (a Arrival) held() []mailbox.Located {

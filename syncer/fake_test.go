@@ -72,13 +72,24 @@ type memory struct {
 	noUIDs   bool // does not tell the ID of what it stored, as IMAP without UIDPLUS
 	marksOff bool // cannot remove just one message, as IMAP without UIDPLUS
 	rewrites bool // stores something else than it was given
+	lies     bool // about sizes
 	names    bool // has a name for a message that is the same in all mailboxes
+	sealed   bool // is not to be changed
 	refuses  func(verb string, id mailbox.ID) error
 
 	tries   int // of what was refused
 	bodies  int // fetched
 	appends int
 	scans   int
+}
+
+var errSealed = errors.New("changed, and is only to be read")
+
+func (m *memory) effect(do func()) error {
+	if m.sealed {
+		return errSealed
+	}
+	return m.mortal.effect(do)
 }
 
 func newMemory(far bool) *memory {
@@ -161,13 +172,13 @@ func (m *memory) Scan(_ context.Context, req mailbox.ScanRequest) (*mailbox.Scan
 		entry := mailbox.Message{ID: id, Flags: msg.flags, InternalDate: msg.date}
 		if known == nil || !known.Has(id) {
 			c := sum(msg.raw)
-			entry.Size = c.Size
+			entry.Size = m.size(c)
 			if m.names {
 				entry.Content.AccountID = c.Digest.String()
 			}
 			if req.Identify {
 				entry.Content.MessageID = c.MessageID
-				entry.Content.Size = c.Size
+				entry.Content.Size = m.size(c)
 			}
 		}
 		s.Present = append(s.Present, entry)
@@ -200,12 +211,20 @@ func (m *memory) Identify(_ context.Context, name mailbox.Name, ids []mailbox.ID
 		if msg, ok := b.messages[id]; ok && m.refusal("identify", id) == nil {
 			c := sum(msg.raw)
 			if m.far {
-				c.Digest = mailbox.Digest{}
+				c.Digest, c.Size = mailbox.Digest{}, m.size(c)
 			}
 			found(id, c)
 		}
 	}
 	return nil
+}
+
+// size is what the side says of the size of a message.
+func (m *memory) size(c mailbox.Content) int64 {
+	if m.lies {
+		return 3 * c.Size
+	}
+	return c.Size
 }
 
 func (m *memory) Missing(_ context.Context, name mailbox.Name, ids []mailbox.ID) ([]mailbox.ID, error) {
@@ -403,6 +422,9 @@ func (m *memory) Move(ctx context.Context, from mailbox.Name, doomed []mailbox.D
 		moved.Gone, moved.Kept, err = m.Remove(ctx, from, doomed)
 		return moved, err
 	}
+	if err := m.refusal("move", mailbox.ID(to)); err != nil {
+		return moved, &mailbox.MailboxError{Mailbox: from, Err: err}
+	}
 	moved.To = map[mailbox.ID]mailbox.ID{}
 	for _, d := range doomed {
 		err := m.effect(func() {
@@ -587,10 +609,10 @@ func (n *notebook) apply(u mailbox.Update) {
 		n.intents[u.Mailbox] = map[mailbox.ID]mailbox.Intent{}
 	}
 	for _, p := range u.Drop {
-		delete(n.pairs[u.Mailbox], p.Far)
+		delete(n.pairs[u.Mailbox], pairKey(p))
 	}
 	for _, p := range u.Put {
-		n.pairs[u.Mailbox][p.Far] = p
+		n.pairs[u.Mailbox][pairKey(p)] = p
 	}
 	for _, i := range u.Begin {
 		n.intents[u.Mailbox][i.Near] = i
@@ -604,6 +626,14 @@ func (n *notebook) apply(u mailbox.Update) {
 	if u.Near != nil {
 		n.twins[u.Mailbox].Near = *u.Near
 	}
+}
+
+// pairKey is the far ID, or the near one where there is none.
+func pairKey(p mailbox.Pair) mailbox.ID {
+	if p.Far == "" {
+		return "near " + p.Near
+	}
+	return p.Far
 }
 
 // content is what both sides shall agree on: how often each message with its flags is in each mailbox.

@@ -20,6 +20,9 @@ var errUnreadable = errors.New("cannot be read; " + untilRead)
 // identify finds out which arrivals are messages that are known already: on the near side by reading them, on the far
 // side, whose bodies are not to be transferred for it, by size and header of what they might be.
 func (r *run) identify(ctx context.Context, v *view, jobs []*job) error {
+	if r.opts.Direction == Transfer {
+		return r.identifyTransfer(ctx, jobs)
+	}
 	err := r.each(ctx, jobs, func(ctx context.Context, j *job) error { return r.identifyNear(ctx, j) })
 	if err != nil {
 		return err
@@ -28,6 +31,11 @@ func (r *run) identify(ctx context.Context, v *view, jobs []*job) error {
 		return nil
 	}
 	lookup := r.newLookup(jobs)
+	if r.opts.Direction == Backup {
+		if err := r.holdLost(ctx, jobs, lookup); err != nil {
+			return err
+		}
+	}
 	return r.each(ctx, jobs, func(ctx context.Context, j *job) error {
 		if err := r.identifyFar(ctx, j, lookup); err != nil {
 			return fmt.Errorf("mailbox %q: %w", string(j.name), err)
@@ -98,7 +106,7 @@ func (r *run) held(ctx context.Context, j *job, c mailbox.Content) ([]mailbox.Lo
 		if err != nil {
 			return nil, err
 		}
-		if l.Digest == c.Digest && (!j.reset || l.Mailbox != j.name) {
+		if l.Digest == c.Digest && (!j.reset || l.Mailbox != j.name || l.Parked == mailbox.Left) {
 			held = append(held, l)
 		}
 	}
@@ -219,9 +227,9 @@ func (r *run) byAccount(ctx context.Context, j *job, a *Arrival, l *lookup) (kno
 			continue
 		}
 		if a.Evidence == nil {
-			a.Hint, a.Evidence = held.Hint, &Evidence{Content: mailbox.Content{Digest: held.Digest, Size: held.Size}}
+			a.Hint, a.Evidence = held.Hint, &Evidence{Content: mailbox.Content{Digest: held.Digest, Size: held.Size, Stored: held.Stored}}
 		}
-		here := j.reset && held.Mailbox == j.name
+		here := j.reset && held.Mailbox == j.name && held.Parked != mailbox.Left
 		if held.Near != "" && !here && !l.gone[mailbox.Place{Mailbox: held.Mailbox, ID: held.Near}] {
 			a.Evidence.Held = append(a.Evidence.Held, held)
 		}
@@ -292,7 +300,7 @@ func (r *run) identifyTrashed(ctx context.Context, j *job, l *lookup) error {
 			if held.Size != a.Size || held.Digest.IsZero() || !l.gone[mailbox.Place{Mailbox: held.Mailbox, ID: held.Near}] {
 				continue
 			}
-			same, err := r.sameHeader(ctx, mailbox.Place{Mailbox: j.name, ID: a.ID}, mailbox.Place{Mailbox: held.Mailbox, ID: held.Far})
+			same, err := r.sameHeader(ctx, placed{Far, mailbox.Place{Mailbox: j.name, ID: a.ID}}, placed{Far, mailbox.Place{Mailbox: held.Mailbox, ID: held.Far}})
 			if err != nil {
 				return err
 			}
@@ -305,11 +313,11 @@ func (r *run) identifyTrashed(ctx context.Context, j *job, l *lookup) error {
 	return nil
 }
 
-// sameHeader compares the headers of two far messages.
-func (r *run) sameHeader(ctx context.Context, one, other mailbox.Place) (bool, error) {
+// sameHeader compares the headers of two messages.
+func (r *run) sameHeader(ctx context.Context, one, other placed) (bool, error) {
 	var headers []mailbox.Digest
-	for _, place := range []mailbox.Place{one, other} {
-		err := r.side[Far].Identify(ctx, place.Mailbox, []mailbox.ID{place.ID}, func(_ mailbox.ID, c mailbox.Content) {
+	for _, place := range []placed{one, other} {
+		err := r.side[place.side].Identify(ctx, place.Mailbox, []mailbox.ID{place.ID}, func(_ mailbox.ID, c mailbox.Content) {
 			headers = append(headers, c.Header)
 		})
 		if err != nil && !errors.Is(err, mailbox.ErrNoMailbox) {
@@ -317,71 +325,4 @@ func (r *run) sameHeader(ctx context.Context, one, other mailbox.Place) (bool, e
 		}
 	}
 	return len(headers) == 2 && headers[0] == headers[1], nil
-}
-
-// maxAttempts is how often a server may say that it stored a message and then not show it, before the message is left
-// alone. Without this bound a server that stores what cannot be recognised would be filled with copies.
-const maxAttempts = 3
-
-// merged stands for the attempts at a message that the server makes one with another each time: it is not sent again
-// unless its owner wants that.
-const merged = 200
-
-var (
-	errLostUploads = fmt.Errorf("stored on the server %d times, and never seen there as a message of its own; left alone", maxAttempts)
-	errMerged      = errors.New("the server made it one with another message that it has, and shows nothing else; it stays here and is not uploaded again, unless with --retry")
-)
-
-// intents finds uploads that a run before began. The server may have stored the message in another form: then its
-// Message-ID, with the date that was sent along, tells. One that was tried too often is left alone.
-func (r *run) intents(ctx context.Context, j *job) error {
-	if len(j.delta.New[Near]) == 0 {
-		return nil
-	}
-	intents, err := r.ledger.Intents(ctx, j.name)
-	if err != nil || len(intents) == 0 {
-		return err
-	}
-	byNear := map[mailbox.ID]mailbox.Intent{}
-	for _, intent := range intents {
-		byNear[intent.Near] = intent
-	}
-	type sent struct {
-		hint mailbox.Hint
-		date int64
-	}
-	free := map[sent][]mailbox.ID{}
-	for _, far := range j.delta.New[Far] {
-		if key := (sent{far.Hint, far.Date}); far.digest().IsZero() {
-			free[key] = append(free[key], far.ID)
-		}
-	}
-	kept := j.delta.New[Near][:0]
-	for _, a := range j.delta.New[Near] {
-		intent, begun := byNear[a.ID]
-		key := sent{a.Hint, a.Date}
-		found := begun && intent.MessageID != "" && len(free[key]) > 0
-		if found && a.Evidence.Same == "" {
-			a.Evidence.Same, free[key] = free[key][0], free[key][1:]
-		}
-		_, due := r.before[mailbox.Place{Mailbox: j.name, ID: a.ID}] // left alone before, and its time has come
-		alone := !due || r.pass > 1
-		reason := errLostUploads
-		if intent.Attempts >= merged {
-			alone, reason = alone || !r.opts.Retry, errMerged
-		}
-		if begun && !found && intent.Attempts >= maxAttempts && !a.Waits && !r.arrived(j, a) && alone {
-			r.leave(j, Near, a.ID, reason)
-			j.aside[Near]++
-			continue
-		}
-		kept = append(kept, a)
-	}
-	j.delta.New[Near] = kept
-	return nil
-}
-
-// arrived tells whether the far side has, new in the same mailbox, what a was to become.
-func (r *run) arrived(j *job, a Arrival) bool {
-	return slices.ContainsFunc(j.delta.New[Far], func(far Arrival) bool { return far.digest() == a.digest() })
 }

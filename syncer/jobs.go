@@ -22,19 +22,22 @@ type job struct {
 	active  [2]bool       // by Side: it has to be looked into
 	created [2]bool       // by Side: this pass made it
 
-	pairs  int      // what last has of it, less what was reset
-	paired int      // of those, what both sides have
-	hold   [2]holds // by Side
-	reset  bool     // the far side started anew: last knows nothing
-	half   [2]mailbox.Half
-	start  mailbox.Cursor // of the far side's scan
-	aside  [2]int         // by Side: how many new messages wait for another try
-	unread bool           // the near side has new messages that cannot be read
-	failed [2]bool        // by Side: it could not be read in full
-	dirty  [2]bool        // by Side: something was left undone, so the cursor stays where it is
-	held   [2]bool        // by Side: removals there were held back
-	later  bool           // the mailbox vanished on the far side; what is new on the near side waits for the next pass
-	kept   []mailbox.ID   // what the near side removed and the far side keeps
+	pairs     int      // what last has of it, less what was reset
+	paired    int      // of those, what both sides have
+	hold      [2]holds // by Side
+	reset     bool     // the far side started anew: last knows nothing
+	half      [2]mailbox.Half
+	start     mailbox.Cursor // of the far side's scan
+	aside     [2]int         // by Side: how many new messages wait for another try
+	unread    bool           // the near side has new messages that cannot be read
+	way       Direction
+	holdsLeft bool           // last knows messages that only the near side has
+	left      []mailbox.Pair // what only the near side has, if the far side started anew
+	failed    [2]bool        // by Side: it could not be read in full
+	dirty     [2]bool        // by Side: something was left undone, so the cursor stays where it is
+	held      [2]bool        // by Side: removals there were held back
+	later     bool           // the mailbox vanished on the far side; what is new on the near side waits for the next pass
+	kept      []mailbox.ID   // what the near side removed and the far side keeps
 
 	forgotten  bool // last no longer has it
 	generation string
@@ -51,7 +54,7 @@ func (r *run) jobs(ctx context.Context, v *view) []*job {
 	r.doubt = [2]bool{}
 	for _, name := range v.names {
 		j := r.job(v, name)
-		if j == nil || r.doubtful(ctx, j) {
+		if j == nil || r.opts.Direction == Transfer && !j.exists[Far] && j.twin == nil || r.doubtful(ctx, j) {
 			continue
 		}
 		r.activate(v, j)
@@ -65,7 +68,7 @@ func (r *run) jobs(ctx context.Context, v *view) []*job {
 func (r *run) job(v *view, name mailbox.Name) *job {
 	j := &job{
 		name: name, exists: [2]bool{v.has(Far, name), v.has(Near, name)}, delta: Delta{Mailbox: name},
-		special: name == mailbox.Inbox || name == v.trash || v.infos[Far][name].Role != "",
+		special: name == mailbox.Inbox || name == v.trash || v.infos[Far][name].Role != "", way: r.opts.Direction,
 	}
 	if twin, ok := v.twins[name]; ok {
 		j.twin = &twin
@@ -80,7 +83,7 @@ func (r *run) job(v *view, name mailbox.Name) *job {
 // alone, and the side counts as one that could not be read in full.
 func (r *run) doubtful(ctx context.Context, j *job) bool {
 	for _, side := range []Side{Far, Near} {
-		if j.exists[side] || j.twin == nil {
+		if j.exists[side] || j.twin == nil || side == Far && j.orphaned() {
 			continue
 		}
 		gone, err := r.side[side].Vanished(ctx, j.name)
@@ -95,6 +98,11 @@ func (r *run) doubtful(ctx context.Context, j *job) bool {
 		j.missing[side] = true
 	}
 	return false
+}
+
+// orphaned tells whether the mailbox is one that only the near side has, as is known from a run before.
+func (j *job) orphaned() bool {
+	return j.way != BothWays && !j.exists[Far] && j.twin != nil && j.twin.Far == mailbox.Half{}
 }
 
 // activate decides which sides have to be looked into. From the second pass on, a far mailbox that cannot tell by its
@@ -144,10 +152,10 @@ func (j *job) postpone() {
 // creates tells whether the mailbox is to be made on a side: if only the other side has it, or if it vanished while
 // the other side got mail for it, or if it is one that is always there.
 func (j *job) creates(side Side) bool {
-	if j.exists[side] {
+	if j.exists[side] || side == Far && j.way != BothWays {
 		return false
 	}
-	lasting := !j.missing[side] || (j.special && side == Near)
+	lasting := !j.missing[side] || side == Near && (j.special && j.way != Transfer || j.way == Backup)
 	return lasting && j.exists[side.Other()] || j.wanted(side)
 }
 
@@ -168,5 +176,5 @@ func (j *job) wanted(side Side) bool {
 func (j *job) deletes(side Side) bool {
 	other := side.Other()
 	return j.exists[side] && j.missing[other] && !j.creates(other) && !j.held[side] && j.name != mailbox.Inbox &&
-		!j.later
+		!j.later && j.way == BothWays
 }

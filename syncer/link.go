@@ -13,6 +13,9 @@ type landing struct {
 	err             error // why it did not
 }
 
+// errUntold means that a download was stored, the near side not telling where. The next pass finds it.
+var errUntold = errors.New("stored somewhere")
+
 // await notes which messages are downloaded into one mailbox and belong into others, too.
 func (t *transfers) await(jobs []*job) {
 	t.landed = map[string]*landing{}
@@ -44,7 +47,7 @@ func (t *transfers) linkInto(ctx context.Context, j *job) error {
 	for _, a := range j.steps.Link {
 		source := t.landed[a.AccountID]
 		if source.Near == "" {
-			if !errors.Is(source.err, mailbox.ErrQuota) {
+			if !errors.Is(source.err, mailbox.ErrQuota) && !errors.Is(source.err, errUntold) {
 				t.problem(&mailbox.MessageError{Mailbox: j.name, ID: a.ID, Err: source.err})
 			}
 			if !a.OnRecord {
@@ -53,7 +56,7 @@ func (t *transfers) linkInto(ctx context.Context, j *job) error {
 			continue
 		}
 		a.Hint = source.Hint
-		a.Evidence = &Evidence{Content: mailbox.Content{Digest: source.Digest, Size: source.Size}}
+		a.Evidence = &Evidence{Content: mailbox.Content{Digest: source.Digest, Size: source.Size, Stored: source.Stored}}
 		links = append(links, Relocation{
 			Side: Near, From: mailbox.Place{Mailbox: source.Mailbox, ID: source.Near}, Arrival: a, Have: source.Flags, Want: a.Flags,
 		})

@@ -18,8 +18,11 @@ type Steps struct {
 	Again    []Arrival   // uploaded into another mailbox in this very plan, to be copied from there on the far side in the next pass
 	Remove   [2][]Change // by the Side that loses the message
 	Forget   []mailbox.Pair
-	Extra    []Arrival // near messages that the far side has in this mailbox already, and can have only once
-	Waits    [2]bool   // by Side: it lost messages that turned up elsewhere, where they wait
+	Gone     []mailbox.Pair // of those, the messages that did not turn up elsewhere on both sides
+	Extra    []Arrival      // near messages that the far side has in this mailbox already, and can have only once
+	Leave    []mailbox.Pair // what the near side keeps although the far side does not have it, or no longer
+	Keep     []mailbox.Pair // what the near side no longer has, or need not have, and the far side keeps
+	Waits    [2]bool        // by Side: it lost messages that turned up elsewhere, where they wait
 }
 
 // An Agreement makes two messages carry the same flags and records them as one pair.
@@ -30,6 +33,9 @@ type Agreement struct {
 	Keep  bool                  // Drop stays on record as mailbox.Kept
 	Back  bool                  // Drop stays where it was on the far side, and comes back on the near side
 	New   bool                  // last knew neither message
+	Known bool                  // last knew both as one, with the flags Last
+	Last  mailbox.Flags
+	Moved *mailbox.Change // what the history is told, if this is a move
 }
 
 // A Relocation brings a message into a mailbox from another place of the same side, instead of transferring it.
@@ -57,6 +63,12 @@ type Policy struct {
 	Again bool
 	// Trash is the far mailbox that removed messages are moved to.
 	Trash mailbox.Name
+	// Direction is BothWays but for a backup and a transfer.
+	Direction Direction
+	// AsFound leaves the flags alone of near messages that a transfer finds.
+	AsFound bool
+	// OneCopy brings a message that the far side has in several mailboxes into the first of them only.
+	OneCopy bool
 }
 
 // spares tells whether a mailbox loses nothing on a side.
@@ -68,20 +80,25 @@ func (p Policy) spares(loser Side, name mailbox.Name) bool {
 // reads no clock: equal inputs give equal plans. Deltas come one for each mailbox that changed, over the whole
 // account, because a move shows only across mailboxes; the Steps come in the same order.
 func Plan(deltas []Delta, policy Policy) []Steps {
+	if policy.Direction == Backup {
+		deltas = withLost(deltas)
+	}
 	p := &planner{
-		steps: make([]Steps, len(deltas)), flags: map[mailbox.Place]mailbox.Flags{}, gone: map[placed]*vanished{},
-		lost: map[content][]*vanished{}, both: map[mailbox.Digest][]mailbox.Flags{}, near: map[mailbox.Digest]*source{},
-		coming: map[string]bool{}, going: map[mailbox.Digest]mailbox.Name{},
+		policy: policy,
+		steps:  make([]Steps, len(deltas)), flags: map[mailbox.Place]mailbox.Flags{}, gone: map[placed]*vanished{},
+		lost: map[content][]*vanished{}, both: map[mailbox.Digest][]mailbox.Located{}, near: map[mailbox.Digest]*source{},
+		coming: map[string]bool{}, going: map[mailbox.Digest]mailbox.Name{}, left: map[mailbox.Place]mailbox.Flags{},
+		again: map[mailbox.Place]bool{},
 	}
 	for i, d := range deltas {
 		p.steps[i].Mailbox = d.Mailbox
 		p.index(d, &p.steps[i])
 	}
 	for i, d := range deltas {
-		p.arrivals(&p.steps[i], d, policy)
+		p.arrivals(&p.steps[i], d)
 	}
 	for i, d := range deltas {
-		p.pairs(&p.steps[i], d, policy)
+		p.pairs(&p.steps[i], d)
 	}
 	return p.steps
 }
@@ -111,12 +128,15 @@ type source struct {
 }
 
 type planner struct {
-	steps []Steps
-	flags map[mailbox.Place]mailbox.Flags    // by far place: what agreements come to
-	gone  map[placed]*vanished               // every message that a side lost
-	lost  map[content][]*vanished            // those that the other side still has, by the side that lost them
-	both  map[mailbox.Digest][]mailbox.Flags // of those that both sides lost, the flags of last
-	near  map[mailbox.Digest]*source         // what is new on the near side
+	policy Policy
+	steps  []Steps
+	flags  map[mailbox.Place]mailbox.Flags      // by far place: what agreements come to
+	gone   map[placed]*vanished                 // every message that a side lost
+	lost   map[content][]*vanished              // those that the other side still has, by the side that lost them
+	both   map[mailbox.Digest][]mailbox.Located // those that both sides lost
+	again  map[mailbox.Place]bool               // of those, by far place, what both sides have anew
+	near   map[mailbox.Digest]*source           // what is new on the near side
+	left   map[mailbox.Place]mailbox.Flags      // by near place: what those carry now that only the near side has
 
 	coming map[string]bool                 // by account-wide id: what is downloaded
 	going  map[mailbox.Digest]mailbox.Name // where what is uploaded goes
@@ -125,7 +145,7 @@ type planner struct {
 // flagsOf returns what a held message carries by the time it is copied: agreements come first. One that was kept may
 // be marked \Deleted, whether that is on record or not, and taking away a flag that is not there does no harm.
 func (p *planner) flagsOf(held mailbox.Located) mailbox.Flags {
-	if held.Parked == mailbox.Kept {
+	if held.Parked == mailbox.Kept && p.policy.Direction == BothWays {
 		return held.Flags.With(mailbox.Deleted)
 	}
 	if flags, changed := p.flags[mailbox.Place{Mailbox: held.Mailbox, ID: held.Far}]; changed {
@@ -138,8 +158,10 @@ func (p *planner) flagsOf(held mailbox.Located) mailbox.Flags {
 func (p *planner) remember(name mailbox.Name, c Change) {
 	far := mailbox.Place{Mailbox: name, ID: c.Pair.Far}
 	switch {
+	case c.Pair.Far == "":
+		p.left[mailbox.Place{Mailbox: name, ID: c.Pair.Near}] = c.Flags[Near]
 	case c.Gone[Far] && c.Gone[Near]:
-		p.both[c.Pair.Digest] = append(p.both[c.Pair.Digest], c.Pair.Flags)
+		p.both[c.Pair.Digest] = append(p.both[c.Pair.Digest], mailbox.Located{Mailbox: name, Pair: c.Pair})
 	case c.Gone[Far]:
 	case c.Gone[Near]:
 		p.flags[far] = c.Flags[Far]
@@ -158,7 +180,7 @@ func (p *planner) index(d Delta, s *Steps) {
 			}
 			p.gone[placed{side, mailbox.Place{Mailbox: d.Mailbox, ID: idOn(side, c.Pair)}}] = v
 			there := !c.Gone[side.Other()] && idOn(side.Other(), c.Pair) != ""
-			if there && !c.Pair.Digest.IsZero() {
+			if there && !c.Pair.Digest.IsZero() && (side == Far || p.policy.Direction == BothWays) {
 				key := content{side, c.Pair.Digest}
 				p.lost[key] = append(p.lost[key], v)
 			}
@@ -177,25 +199,39 @@ func (p *planner) index(d Delta, s *Steps) {
 }
 
 // pairs settles what happened to known messages.
-func (p *planner) pairs(s *Steps, d Delta, policy Policy) {
+func (p *planner) pairs(s *Steps, d Delta) {
 	for _, c := range d.Pairs {
 		switch {
-		case c.Gone[Far] && (c.Gone[Near] || c.Pair.Near == ""):
+		case c.Gone[Far] && (c.Gone[Near] || c.Pair.Near == ""), c.Gone[Near] && c.Pair.Far == "":
 			s.Forget = append(s.Forget, c.Pair)
-		case c.Gone[Far] || c.Gone[Near]:
-			loser := Near
-			if c.Gone[Near] {
-				loser = Far
+			if c.Gone[Far] && c.Gone[Near] && c.Pair.Near != "" && !p.again[mailbox.Place{Mailbox: d.Mailbox, ID: c.Pair.Far}] {
+				s.Gone = append(s.Gone, c.Pair)
 			}
-			gone := p.gone[placed{loser.Other(), mailbox.Place{Mailbox: d.Mailbox, ID: idOn(loser.Other(), c.Pair)}}]
-			if (!gone.used || gone.change.Moved) && !policy.spares(loser, d.Mailbox) {
-				s.Remove[loser] = append(s.Remove[loser], gone.change)
+		case c.Pair.Far == "":
+			if !c.Flags[Near].Same(c.Pair.Flags) {
+				c.Pair.Flags = c.Flags[Near]
+				s.Leave = append(s.Leave, c.Pair)
 			}
+		case p.policy.Direction != BothWays:
+			p.follow(s, c)
+		case c.Gone[Far]:
+			p.remove(s, Near, c)
+		case c.Gone[Near]:
+			p.remove(s, Far, c)
 		default:
 			if a := agree(c.Pair, c.Flags[Far], c.Flags[Near], c.Pair.Flags); !a.Pair.Flags.Same(c.Pair.Flags) || a.effects() {
+				a.Known, a.Last = true, c.Pair.Flags
 				s.Agree = append(s.Agree, a)
 			}
 		}
+	}
+}
+
+// remove takes a message away from one side because the other no longer has it, unless it turned up elsewhere.
+func (p *planner) remove(s *Steps, loser Side, c Change) {
+	gone := p.gone[placed{loser.Other(), mailbox.Place{Mailbox: s.Mailbox, ID: idOn(loser.Other(), c.Pair)}}]
+	if (!gone.used || gone.change.Moved) && !p.policy.spares(loser, s.Mailbox) {
+		s.Remove[loser] = append(s.Remove[loser], gone.change)
 	}
 }
 
@@ -230,7 +266,7 @@ func unix(seconds int64) time.Time {
 func newPair(far, near Arrival) mailbox.Pair {
 	pair := mailbox.Pair{
 		Far: far.ID, Near: near.ID, Size: far.Size, InternalDate: unix(far.Date), Hint: near.Hint, Digest: near.digest(),
-		AccountID: far.AccountID,
+		AccountID: far.AccountID, Stored: near.stored(),
 	}
 	return pair
 }

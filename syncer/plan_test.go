@@ -74,6 +74,9 @@ func (n note) pair() mailbox.Pair {
 	if n.near == "-" {
 		p.Near, p.Parked = "", mailbox.Kept
 	}
+	if n.id == "" {
+		p.Parked = mailbox.Left
+	}
 	return p
 }
 
@@ -96,6 +99,13 @@ func delta(name mailbox.Name, last, far, near string) Delta {
 				c.Flags[side] = m.flags
 			}
 			c.Gone[side] = !there && id != ""
+		}
+		if c.Gone[Near] {
+			for _, other := range parseNotes(last) {
+				if other.near != n.near && other.content == n.content && n.content != (mailbox.Digest{}) {
+					c.Held = append(c.Held, mailbox.Located{Mailbox: name, Pair: other.pair()})
+				}
+			}
 		}
 		if c.Gone != [2]bool{} || c.Pair.Near != "" {
 			d.Pairs = append(d.Pairs, c)
@@ -157,6 +167,12 @@ func words(steps []Steps) string {
 				}
 				say("remove %s from %s%s", idOn(side, c.Pair), side, moved)
 			}
+		}
+		for _, p := range s.Leave {
+			say("leave %s=%s", p.Far, p.Near)
+		}
+		for _, p := range s.Keep {
+			say("keep %s", p.Far)
 		}
 		for _, p := range s.Forget {
 			say("forget %s=%s", p.Far, p.Near)

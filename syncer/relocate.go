@@ -43,10 +43,19 @@ func (a *applier) relocateAll(ctx context.Context, j *job, list []Relocation, mo
 	}
 	for _, key := range order {
 		if err := a.route(ctx, j, key, routes[key]); err != nil {
+			a.stay(list)
 			return err
 		}
 	}
 	return nil
+}
+
+// stay notes that messages may not have left where they lie.
+func (a *applier) stay(list []Relocation) {
+	for _, m := range list {
+		a.soil(m.From.Mailbox, Far)
+		a.soil(m.From.Mailbox, Near)
+	}
 }
 
 func (a *applier) route(ctx context.Context, j *job, key route, relocations []Relocation) error {
@@ -87,6 +96,7 @@ func (a *applier) routeChunk(ctx context.Context, j *job, key route, part []Relo
 		}
 		a.count(j.name, func(c *Counts) { c.relocated(key) })
 		g := m.agreement(key, id, kept[m.From.ID])
+		g.Moved = m.moved(key, j.name, g.Pair)
 		if g.Back = key.move && key.side == Far && a.staysIn(key.from); g.Back {
 			g.Drop.Flags = m.Have
 		}
@@ -138,7 +148,7 @@ func (a *applier) carryOut(ctx context.Context, j *job, key route, part []Reloca
 			doomed[i].Pair = *m.Pair
 		}
 	}
-	if key.side == Far {
+	if key.side == Far || a.opts.Direction == Transfer {
 		a.touch(j.name)
 		a.touch(key.from)
 	}
@@ -152,10 +162,31 @@ func (a *applier) carryOut(ctx context.Context, j *job, key route, part []Reloca
 	if errors.Is(err, mailbox.ErrCannotLink) || !key.move && errors.As(err, new(*mailbox.MailboxError)) {
 		return nil, nil, nil // it can still be transferred
 	}
+	if reason := refusal(err); key.move && reason != nil {
+		for _, m := range part {
+			a.leave(j, key.side.Other(), m.Arrival.ID, fmt.Errorf("moved from %q: %w", string(key.from), reason))
+		}
+		return nil, nil, nil
+	}
 	if err != nil {
 		return nil, nil, fmt.Errorf("%s from %q: %w", key, string(key.from), err)
 	}
 	return done.To, set(done.Kept), nil
+}
+
+// refusal is why a side does not want to do what it was asked for, though nothing is wrong with its mailbox; nil if that
+// is not what an error says.
+func refusal(err error) error {
+	var box *mailbox.MailboxError
+	for _, other := range []error{mailbox.ErrNoMailbox, mailbox.ErrUIDValidity, mailbox.ErrTemporary} {
+		if errors.Is(err, other) {
+			return nil
+		}
+	}
+	if errors.As(err, &box) {
+		return box.Err
+	}
+	return nil
 }
 
 func (k route) String() string {
@@ -260,6 +291,7 @@ func (a *applier) lostTrack(ctx context.Context, j *job, agreements []Agreement)
 			updates[g.Drop.Mailbox] = u
 		}
 		a.drop(g, u)
+		u.Log = append(u.Log, g.log(j.name)...)
 	}
 	return a.commit(ctx, updates)
 }

@@ -28,7 +28,7 @@ func (a *applier) remove(ctx context.Context, j *job) error {
 	if len(j.steps.Forget) == 0 {
 		return nil
 	}
-	return a.ledger.Commit(ctx, mailbox.Update{Mailbox: j.name, Drop: j.steps.Forget})
+	return a.ledger.Commit(ctx, mailbox.Update{Mailbox: j.name, Drop: j.steps.Forget, Log: a.goneFrom(j.name, j.steps.Gone)})
 }
 
 // rank puts what was only left behind by a move apart from what was removed.
@@ -60,7 +60,7 @@ func (a *applier) removeNear(ctx context.Context, j *job, part []Change) error {
 	if err != nil {
 		return err
 	}
-	return a.removed(ctx, j, Near, part, set(gone), nil)
+	return a.removed(ctx, j, Near, part, outcome{gone: set(gone)})
 }
 
 // removeFar removes on the far side, as DeleteRemote says, what one more look confirms to be gone on the near side.
@@ -75,10 +75,13 @@ func (a *applier) removeFar(ctx context.Context, j *job, part []Change) error {
 			all[c.Pair.Far] = true
 		}
 		a.count(j.name, func(c *Counts) { c.Kept += len(all) })
-		return a.keepAll(ctx, j, part, all)
+		return a.keepAll(ctx, j, part, outcome{kept: all})
 	}
 	if far, ok := a.side[Far].(Labeler); ok {
 		return a.removeShared(ctx, j, far, part)
+	}
+	if part, err = a.removeShown(ctx, j, part); err != nil || len(part) == 0 {
+		return err
 	}
 	a.touch(j.name)
 	mover, canMove := a.side[Far].(Mover)
@@ -89,7 +92,7 @@ func (a *applier) removeFar(ctx context.Context, j *job, part []Change) error {
 	if err != nil {
 		return err
 	}
-	return a.removed(ctx, j, Far, part, set(gone), set(kept))
+	return a.removed(ctx, j, Far, part, outcome{gone: set(gone), kept: set(kept)})
 }
 
 // surelyGone leaves only what is certainly gone on the near side; the rest is for the next run.
@@ -143,7 +146,7 @@ func (a *applier) toTrash(ctx context.Context, j *job, mover Mover, part []Chang
 	for _, id := range moved.Gone { // removed there, too, since the scan
 		gone[id] = true
 	}
-	return a.removed(ctx, j, Far, part, gone, marked)
+	return a.removed(ctx, j, Far, part, outcome{gone: gone, kept: marked, bin: moved.To})
 }
 
 // ensureTrash makes the mailbox that removed mail goes to, if the account has none.
@@ -157,28 +160,47 @@ func (a *applier) ensureTrash(ctx context.Context) error {
 	return nil
 }
 
+// An outcome is what a removal came to, by the messages' IDs.
+type outcome struct {
+	gone map[mailbox.ID]bool
+	kept map[mailbox.ID]bool       // still there, marked
+	bin  map[mailbox.ID]mailbox.ID // their IDs in the Trash; nil if they were not moved there
+}
+
 // removed records what a removal came to: gone, kept under another sign, or not done, which the next run sees.
-func (a *applier) removed(ctx context.Context, j *job, side Side, part []Change, gone, kept map[mailbox.ID]bool) error {
-	update := mailbox.Update{Mailbox: j.name}
+func (a *applier) removed(ctx context.Context, j *job, side Side, part []Change, o outcome) error {
+	update, lost := mailbox.Update{Mailbox: j.name}, len(o.kept)
 	for _, c := range part {
 		id := idOn(side, c.Pair)
 		switch {
-		case gone[id]:
+		case o.gone[id]:
 			update.Drop = append(update.Drop, c.Pair)
-		case kept[id]:
+			update.Log = append(update.Log, a.removal(j.name, side, c, o)...)
+			if !c.Stays {
+				lost++
+			}
+		case o.kept[id]:
 			continue
 		default:
-			a.leave(j, side.Other(), id, fmt.Errorf("not removed on the %s side: it is no longer the same message", side))
+			a.leave(j, side.Other(), id, fmt.Errorf("not removed on the %s side: it is no longer the same message%s", side, a.orAlone(side)))
 			a.soilJob(j, side)
 		}
 	}
 	a.count(j.name, func(n *Counts) { n.Removed[side] += len(update.Drop) })
-	update.Tally = a.tally(j, side, part[0].Moved, len(update.Drop)+len(kept))
+	update.Tally = a.tally(j, side, part[0].Moved, lost)
 	if err := a.ledger.Commit(ctx, update); err != nil {
 		return err
 	}
-	a.count(j.name, func(c *Counts) { c.Marked += len(kept) })
-	return a.keepAll(ctx, j, part, kept)
+	a.count(j.name, func(c *Counts) { c.Marked += len(o.kept) })
+	return a.keepAll(ctx, j, part, o)
+}
+
+// orAlone is what else may keep a message where it is.
+func (a *applier) orAlone(side Side) string {
+	if far, shares := a.side[side].(Labeler); shares && far.Whole() == "" {
+		return ", or no other mailbox that is synced has it, and All Mail is hidden"
+	}
+	return ""
 }
 
 // tally is what a removal adds to those of the day: nothing if the user allowed it in so many words, and nothing for
@@ -196,14 +218,15 @@ func (a *applier) tally(j *job, side Side, moved bool, n int) *mailbox.Tally {
 }
 
 // keepAll records messages that only the far side has from now on.
-func (a *applier) keepAll(ctx context.Context, j *job, part []Change, kept map[mailbox.ID]bool) error {
-	if len(kept) == 0 {
+func (a *applier) keepAll(ctx context.Context, j *job, part []Change, o outcome) error {
+	if len(o.kept) == 0 {
 		return nil
 	}
 	update := mailbox.Update{Mailbox: j.name}
 	for _, c := range part {
-		if kept[c.Pair.Far] {
+		if o.kept[c.Pair.Far] {
 			update.Put = append(update.Put, keep(c.Pair))
+			update.Log = append(update.Log, a.keeping(j.name, c, o)...)
 			j.kept = append(j.kept, c.Pair.Far)
 		}
 	}

@@ -58,14 +58,21 @@ func shallowest(found []rename) int {
 }
 
 func (r *run) findRenames(ctx context.Context, v *view) ([]rename, error) {
-	found := v.misspelt()
+	var found []rename
+	sides := []Side{Far, Near}
+	if r.opts.Direction != BothWays {
+		sides = []Side{Far}
+	}
+	if r.opts.Direction != Transfer {
+		found = v.misspelt()
+	}
 	taken := map[mailbox.Name]bool{}
 	for _, name := range v.names {
 		twin, known := v.twins[name]
 		if !known || twin.Pairs == 0 || name == mailbox.Inbox {
 			continue
 		}
-		for _, side := range []Side{Far, Near} {
+		for _, side := range sides {
 			to, err := r.renamedTo(ctx, v, twin, side)
 			if err != nil {
 				return nil, err
@@ -201,7 +208,7 @@ func (r *run) carry(ctx context.Context, v *view, n rename) error {
 		return err
 	}
 	if _, known := v.twins[n.from]; known {
-		if err := r.ledger.Commit(ctx, mailbox.Update{Mailbox: n.from, Rename: n.to}); err != nil {
+		if err := r.ledger.Commit(ctx, mailbox.Update{Mailbox: n.from, Rename: n.to, Log: n.log()}); err != nil {
 			return err
 		}
 	}

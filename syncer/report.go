@@ -18,30 +18,12 @@ type Report struct {
 	byName map[mailbox.Name]*Counts
 }
 
-// Counts says what happened in one mailbox, in messages unless it says otherwise.
-type Counts struct {
-	Mailbox        mailbox.Name
-	Downloaded     int
-	DownloadedSize int64 // octets
-	Uploaded       int
-	UploadedSize   int64  // octets
-	Adopted        int    // found on both sides and paired without a transfer
-	Copied         [2]int // by Side, within that side, into this mailbox
-	Moved          [2]int // by Side, within that side, into this mailbox
-	Flagged        [2]int // by Side, whose flags were changed there
-	Removed        [2]int // by Side
-	Unlabelled     int    // of those removed on the far side, how many are still in other mailboxes there
-	Trashed        int    // of those removed on the far side, how many lie in its Trash now
-	Kept           int    // removed on the near side, and kept on the far side, because DeleteRemote says so
-	Marked         int    // marked \Deleted on the far side, because the server cannot remove them alone
-	Created        [2]bool
-	Deleted        [2]bool      // the mailbox itself
-	Renamed        mailbox.Name // the name it had before; empty if it was not renamed
-}
+// Counts says what happened in one mailbox.
+type Counts mailbox.Counts
 
 // Idle tells whether nothing happened in the mailbox.
 func (c Counts) Idle() bool {
-	c.Mailbox = ""
+	c.Mailbox, c.NotChosen = "", 0
 	return c == Counts{}
 }
 
@@ -79,6 +61,8 @@ func (c *Counts) add(o *Counts) {
 	c.Adopted += o.Adopted
 	c.Unlabelled += o.Unlabelled
 	c.Trashed += o.Trashed
+	c.Left += o.Left
+	c.NotChosen += o.NotChosen
 	c.Kept += o.Kept
 	c.Marked += o.Marked
 	for side := range 2 {
@@ -120,9 +104,8 @@ func (r *Report) plan(a *applier, jobs []*job) {
 		if a.opts.DeleteRemote == Never {
 			c.Kept = removals(j.steps.Remove[Far])
 			c.Removed[Far] -= c.Kept
-		} else {
-			c.fated(a.fates, j)
 		}
+		c.fated(a, j)
 		if a.opts.DeleteRemote == Trash && j.name != a.view.trash {
 			c.Trashed = c.Removed[Far] - c.Unlabelled
 		}
@@ -133,9 +116,12 @@ func (r *Report) plan(a *applier, jobs []*job) {
 }
 
 // fated counts removals on a far side where a message can be in several mailboxes.
-func (c *Counts) fated(fates map[mailbox.Place]fate, j *job) {
+func (c *Counts) fated(a *applier, j *job) {
 	for _, change := range j.steps.Remove[Far] {
-		switch fates[mailbox.Place{Mailbox: j.name, ID: change.Pair.Far}] {
+		if a.opts.DeleteRemote == Never && !change.Moved {
+			continue
+		}
+		switch a.fates[mailbox.Place{Mailbox: j.name, ID: change.Pair.Far}] {
 		case goes:
 		case leaves:
 			c.Unlabelled++
@@ -153,6 +139,9 @@ func (j *job) planned() Counts {
 	c := Counts{Removed: [2]int{Near: len(s.Extra)}, Downloaded: len(s.Download), Uploaded: len(s.Upload), Copied: [2]int{Far: len(s.Again), Near: len(s.Link)}}
 	for _, a := range s.Download {
 		c.DownloadedSize += a.Size
+	}
+	for _, p := range s.Leave {
+		c.leave(p)
 	}
 	for _, a := range s.Upload {
 		c.UploadedSize += a.Size
@@ -173,6 +162,13 @@ func (j *job) planned() Counts {
 		c.Deleted[side] = j.deletes(side)
 	}
 	return c
+}
+
+// leave counts what the near side keeps and the far side had before.
+func (c *Counts) leave(p mailbox.Pair) {
+	if p.Far != "" {
+		c.Left++
+	}
 }
 
 // agreed counts an agreement.

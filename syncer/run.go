@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"runtime"
+	"slices"
 	"sync"
 	"time"
 
@@ -31,6 +32,9 @@ type Options struct {
 	// Mailboxes tells which mailboxes the run is about; nil means all. The others are left alone on both sides, whatever
 	// became of them, and what is known of them stays as it is.
 	Mailboxes func(mailbox.Name) bool
+	// Meant, if not nil, tells of near messages, by mailbox and ID, that their owner wants to leave that mailbox, or to lose
+	// flags there. The brake does not count them.
+	Meant func(mailbox.Name, mailbox.ID) bool
 	// MaxDelete is the percentage, 25 by default, of a mailbox in one run, and of the account in one day, of which more
 	// may not be removed, unless that is few messages.
 	MaxDelete int
@@ -38,6 +42,21 @@ type Options struct {
 	Retry bool
 	// DeleteRemote defaults to Trash.
 	DeleteRemote Removal
+	// Direction is BothWays by default. In the others the far side is only read.
+	Direction Direction
+	// AsFound leaves the flags alone of messages that a Transfer finds on the near side.
+	AsFound bool
+	// Once says of a Transfer that the near side has a message only once, whatever mailboxes it is in.
+	Once bool
+	// OneCopy brings a message that the far side shows in several mailboxes into one of them only, in a Transfer: into
+	// that which Before puts first.
+	OneCopy bool
+	// Before, if not nil, orders the mailboxes: INBOX first, then by name, by default.
+	Before func(a, b mailbox.Name) int
+	// Choose, if not nil, tells which messages of the far side a Transfer is about. The others are looked at in each run.
+	Choose func(mailbox.Name, Arrival) bool
+	// Listed, if not nil, is told by a dry run of each message that would be transferred to the near side.
+	Listed func(mailbox.Name, Arrival)
 	// Workers is how many mailboxes, or parts of one, are worked on at once; by default as many as the replicas say
 	// they can serve.
 	Workers int
@@ -139,11 +158,17 @@ func (r *run) defaults() {
 	if r.opts.Mailboxes == nil {
 		r.opts.Mailboxes = func(mailbox.Name) bool { return true }
 	}
+	if r.opts.Meant == nil {
+		r.opts.Meant = func(mailbox.Name, mailbox.ID) bool { return false }
+	}
 	if r.opts.MaxDelete == 0 {
 		r.opts.MaxDelete = 25
 	}
 	if r.opts.DeleteRemote == "" {
 		r.opts.DeleteRemote = Trash
+	}
+	if r.opts.Before == nil {
+		r.opts.Before = compareNames
 	}
 	if r.opts.Now == nil {
 		r.opts.Now = time.Now
@@ -177,26 +202,8 @@ func (r *run) once(ctx context.Context) error {
 	if err := r.brake(v, jobs); err != nil {
 		return err
 	}
-	braked := r.restoreFlags(v, jobs)
-	for _, j := range jobs {
-		j.postpone()
-		r.setPairsAside(j)
-	}
-	deltas := make([]Delta, len(jobs))
-	for i, j := range jobs {
-		deltas[i] = j.delta
-	}
-	policy := r.policy(v, jobs)
-	steps := Plan(deltas, policy)
-	if brakes := r.restrain(v, jobs, steps, &policy); brakes != nil {
-		braked = errors.Join(braked, brakes)
-		steps = Plan(deltas, policy)
-	}
-	if braked != nil { // a later pass need not look there again
-		r.braked = braked
-	}
-	for i, j := range jobs {
-		j.plan(&steps[i], policy)
+	if err := r.plan(ctx, v, jobs); err != nil {
+		return err
 	}
 	if r.opts.DryRun {
 		a := &applier{run: r, view: v}
@@ -204,9 +211,53 @@ func (r *run) once(ctx context.Context) error {
 			return err
 		}
 		r.report.plan(a, jobs)
+		r.tellListed(jobs)
 		return nil
 	}
 	return r.apply(ctx, v, jobs)
+}
+
+// plan finds what is to be done in each mailbox, but for what a brake holds back.
+func (r *run) plan(ctx context.Context, v *view, jobs []*job) error {
+	braked := r.restoreFlags(v, jobs)
+	deltas := make([]Delta, len(jobs))
+	for i, j := range jobs {
+		if r.opts.Direction == BothWays {
+			j.postpone()
+		}
+		r.setPairsAside(j)
+		deltas[i] = j.delta
+	}
+	policy := r.policy(v, jobs)
+	steps := Plan(deltas, policy)
+	if err := r.weigh(ctx, steps); err != nil {
+		return err
+	}
+	if brakes := r.restrain(v, jobs, steps, &policy); brakes != nil {
+		braked = errors.Join(braked, brakes)
+		steps = Plan(deltas, policy)
+		if err := r.weigh(ctx, steps); err != nil {
+			return err
+		}
+	}
+	if braked != nil { // a later pass need not look there again
+		r.braked = braked
+	}
+	for i, j := range jobs {
+		j.plan(&steps[i], policy)
+	}
+	return nil
+}
+
+func (r *run) tellListed(jobs []*job) {
+	if r.opts.Listed == nil {
+		return
+	}
+	for _, j := range jobs {
+		for _, a := range slices.Concat(j.steps.Download, j.steps.Link) {
+			r.opts.Listed(j.name, a)
+		}
+	}
 }
 
 // policy holds removals back on a side as long as the other side could not be read in full, or is not planned for in
@@ -214,7 +265,7 @@ func (r *run) once(ctx context.Context) error {
 func (r *run) policy(v *view, jobs []*job) Policy {
 	p := Policy{
 		Trash: v.trash, Again: r.pass < maxPasses, NoRemoval: [2]bool{Far: r.doubt[Near], Near: r.doubt[Far]},
-		Spared: [2]map[mailbox.Name]bool{{}, {}},
+		Spared: [2]map[mailbox.Name]bool{{}, {}}, Direction: r.opts.Direction, AsFound: r.opts.AsFound, OneCopy: r.opts.OneCopy,
 	}
 	_, p.Once = r.side[Far].(Labeler)
 	for _, j := range jobs {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"iter"
 	"maps"
+	"slices"
 
 	"mailtwin/mailbox"
 )
@@ -70,6 +71,9 @@ func (r *run) scanSide(ctx context.Context, s *sift, side Side) error {
 			s.reset()
 		}
 	}
+	if side == Near && scan.Reset {
+		return r.nearReset(ctx, s)
+	}
 	for id, err := range scan.Unread {
 		if side == Near {
 			err = fmt.Errorf("%w; %s", err, untilRead)
@@ -114,6 +118,7 @@ func (s *sift) load(ctx context.Context, ledger Ledger) error {
 				s.byID[side][id] = i
 			}
 		}
+		s.job.holdsLeft = s.job.holdsLeft || pair.Parked == mailbox.Left
 		if pair.Parked == mailbox.Kept {
 			s.job.kept = append(s.job.kept, pair.Far)
 		}
@@ -134,10 +139,17 @@ func (k known) All() iter.Seq[mailbox.ID] { return maps.Keys(k) }
 func (s *sift) known(side Side) mailbox.Known { return known(s.byID[side]) }
 
 // reset forgets what last knows: the far side started anew, so no pair can be told from its ID any more. The messages
-// will be found again by content.
+// will be found again by content. What only the near side has is not affected.
 func (s *sift) reset() {
+	before := s.pairs
 	*s = sift{job: s.job, changed: map[int32]*Change{}, byID: [2]map[mailbox.ID]int32{{}, {}}}
-	s.job.reset, s.job.pairs, s.job.paired = true, 0, 0
+	for _, pair := range before {
+		if pair.Parked == mailbox.Left {
+			s.byID[Near][pair.Near] = int32(len(s.pairs))
+			s.pairs = append(s.pairs, pair)
+		}
+	}
+	s.job.reset, s.job.pairs, s.job.paired, s.job.left = true, len(s.pairs), len(s.pairs), slices.Clone(s.pairs)
 }
 
 // vanish takes everything that a side had as gone.

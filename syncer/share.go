@@ -2,6 +2,7 @@ package syncer
 
 import (
 	"context"
+	"slices"
 
 	"mailtwin/mailbox"
 )
@@ -16,19 +17,67 @@ const (
 	returns             // it stays in others, and cannot be taken out of this one alone: it comes back
 )
 
-// decide settles the fate of all far messages that are to be removed, before the first of them is: what the near side took
-// out of some mailboxes is taken out of those, and what it took out of all of them is removed as a whole.
+// weigh finds out which removals leave the message in other mailboxes.
+func (r *run) weigh(ctx context.Context, steps []Steps) error {
+	if _, shares := r.side[Far].(Labeler); !shares {
+		return nil
+	}
+	fading := map[mailbox.Place]bool{}
+	for _, s := range steps {
+		for _, list := range [][]mailbox.Pair{s.Forget, pairsOf(s.Remove[Far]), pairsOf(s.Remove[Near])} {
+			for _, p := range list {
+				fading[mailbox.Place{Mailbox: s.Mailbox, ID: p.Far}] = true
+			}
+		}
+	}
+	for _, s := range steps {
+		for _, list := range s.Remove {
+			for i, c := range list {
+				stays, err := r.stays(ctx, c.Pair, fading)
+				if err != nil {
+					return err
+				}
+				list[i].Stays = stays
+			}
+		}
+	}
+	return nil
+}
+
+// stays tells whether both sides have a message in another mailbox, where it does not fade.
+func (r *run) stays(ctx context.Context, pair mailbox.Pair, fading map[mailbox.Place]bool) (bool, error) {
+	if pair.AccountID == "" {
+		return false, nil
+	}
+	for l, err := range r.ledger.ByHint(ctx, mailbox.AccountHint(pair.AccountID)) {
+		if err != nil {
+			return false, err
+		}
+		if l.AccountID == pair.AccountID && l.Near != "" && !fading[mailbox.Place{Mailbox: l.Mailbox, ID: l.Far}] {
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
+// decide settles the fate of all far messages that are to be removed, before the first of them is. Where a message can be in
+// several mailboxes, what the near side took out of some is taken out of those, and what it took out of all of them is
+// removed as a whole.
 func (a *applier) decide(ctx context.Context, jobs []*job) error {
 	far, shares := a.side[Far].(Labeler)
-	if !shares {
+	if !shares && !slices.ContainsFunc(jobs, func(j *job) bool { return a.view.virtual(j.name) && len(j.steps.Remove[Far]) > 0 }) {
 		return nil
 	}
 	a.fates = map[mailbox.Place]fate{}
-	d := decision{applier: a, whole: far.Whole(), leaving: map[mailbox.Place]bool{}, gone: map[mailbox.Place]bool{}}
+	d := decision{applier: a, leaving: map[mailbox.Place]bool{}, gone: map[mailbox.Place]bool{}}
+	settle := d.shown
+	if shares {
+		d.whole, settle = far.Whole(), d.fate
+	}
 	d.note(jobs)
 	for _, j := range jobs {
 		for _, c := range j.steps.Remove[Far] {
-			f, err := d.fate(ctx, j.name, c)
+			f, err := settle(ctx, j.name, c)
 			if err != nil {
 				return err
 			}
@@ -61,6 +110,7 @@ func (d *decision) note(jobs []*job) {
 	}
 }
 
+// fate settles it where a message can be in several mailboxes.
 func (d *decision) fate(ctx context.Context, name mailbox.Name, c Change) (fate, error) {
 	if c.Pair.AccountID == "" {
 		return goes, nil
@@ -87,14 +137,7 @@ func (d *decision) fate(ctx context.Context, name mailbox.Name, c Change) (fate,
 
 // removeShared removes on a far side where a message can be in several mailboxes.
 func (a *applier) removeShared(ctx context.Context, j *job, far Labeler, part []Change) error {
-	by := map[fate][]Change{}
-	for _, c := range part {
-		f := a.fates[mailbox.Place{Mailbox: j.name, ID: c.Pair.Far}]
-		by[f] = append(by[f], c)
-	}
-	if len(by[follows]) > 0 { // which the next pass sees
-		a.soilJob(j, Near)
-	}
+	by := a.byFate(j, part)
 	if err := a.bringBack(ctx, j, by[returns]); err != nil {
 		return err
 	}
@@ -106,6 +149,19 @@ func (a *applier) removeShared(ctx context.Context, j *job, far Labeler, part []
 		return err
 	}
 	return a.discard(ctx, j, far, all)
+}
+
+// byFate sorts removals. What goes along with something else is left for the next pass to see.
+func (a *applier) byFate(j *job, part []Change) map[fate][]Change {
+	by := map[fate][]Change{}
+	for _, c := range part {
+		f := a.fates[mailbox.Place{Mailbox: j.name, ID: c.Pair.Far}]
+		by[f] = append(by[f], c)
+	}
+	if len(by[follows]) > 0 {
+		a.soilJob(j, Near)
+	}
+	return by
 }
 
 func pairsOf(changes []Change) []mailbox.Pair {
@@ -144,7 +200,7 @@ func (a *applier) staysIn(name mailbox.Name) bool {
 
 // nowhereElse keeps those messages that are in no mailbox that is not synced.
 func (a *applier) nowhereElse(ctx context.Context, j *job, far Labeler, part []Change) (only, further []Change, err error) {
-	if len(part) == 0 || far.Whole() == "" || j.name == a.view.trash {
+	if len(part) == 0 || j.name == a.view.trash {
 		return part, nil, nil
 	}
 	ids := make([]mailbox.ID, len(part))
@@ -175,7 +231,7 @@ func (a *applier) unlabel(ctx context.Context, j *job, far Labeler, part []Chang
 		return err
 	}
 	a.count(j.name, func(c *Counts) { c.Unlabelled += len(gone) })
-	return a.removed(ctx, j, Far, part, set(gone), nil)
+	return a.removed(ctx, j, Far, part, outcome{gone: set(gone)})
 }
 
 // discard removes messages from all mailboxes: to the Trash, or for good.
@@ -197,7 +253,7 @@ func (a *applier) discard(ctx context.Context, j *job, far Labeler, part []Chang
 	if err != nil {
 		return err
 	}
-	return a.removed(ctx, j, Far, part, set(gone), nil)
+	return a.removed(ctx, j, Far, part, outcome{gone: set(gone)})
 }
 
 // removeExtra takes away near files that are a second copy of a message in its mailbox.
@@ -216,5 +272,5 @@ func (a *applier) removeExtra(ctx context.Context, j *job) error {
 	}
 	a.soilJob(j, Near)
 	a.count(j.name, func(c *Counts) { c.Removed[Near] += len(gone) })
-	return nil
+	return a.ledger.Commit(ctx, mailbox.Update{Mailbox: j.name, Log: surplus(j.name, doomed)})
 }

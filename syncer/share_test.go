@@ -2,9 +2,11 @@ package syncer
 
 import (
 	"context"
+	"errors"
 	"maps"
 	"slices"
 	"testing"
+	"time"
 
 	"mailtwin/mailbox"
 )
@@ -99,6 +101,8 @@ func TestRemovedFromSomeMailboxes(t *testing.T) {
 		{"from all, expunge", []mailbox.Name{"All", "INBOX", "Work"}, "", Expunge, nil},
 		{"from all, never", []mailbox.Name{"All", "INBOX", "Work"}, "", Never, []mailbox.Name{"All", "INBOX", "Work"}},
 		{"moved to where it is", []mailbox.Name{"INBOX"}, "All", Trash, []mailbox.Name{"All", "Work"}},
+		{"moved to where it is, never", []mailbox.Name{"INBOX"}, "All", Never, []mailbox.Name{"All", "Work"}},
+		{"moved elsewhere, never", []mailbox.Name{"INBOX"}, "Home", Never, []mailbox.Name{"All", "Home", "Work"}},
 		{"moved elsewhere", []mailbox.Name{"INBOX"}, "Home", Trash, []mailbox.Name{"All", "Home", "Work"}},
 		{"copied", nil, "Home", Trash, []mailbox.Name{"All", "Home", "INBOX", "Work"}},
 		{"copied to where it is", nil, "Work", Trash, []mailbox.Name{"All", "INBOX", "Work"}},
@@ -158,6 +162,37 @@ func TestRemovedFromSomeMailboxes(t *testing.T) {
 		}
 		if tt.policy != Never && !maps.Equal(w.far.content(), w.near.content()) {
 			t.Errorf("%s:\nfar  %v\nnear %v", tt.name, w.far.content(), w.near.content())
+		}
+	}
+}
+
+// What leaves a mailbox and stays in another is no loss on the near side, and no loss of the account's on either.
+func TestWhatStaysElsewhereIsNotLost(t *testing.T) {
+	for _, side := range []Side{Far, Near} {
+		w, far := newLabelled()
+		for range 60 {
+			m := w.write()
+			w.far.put("INBOX", m)
+			w.far.put("All", m)
+		}
+		sync := func() error {
+			_, err := Run(t.Context(), far, w.near, w.ledger, Options{Workers: 1})
+			return err
+		}
+		if err := sync(); err != nil {
+			t.Fatal(err)
+		}
+		inbox := []*memory{w.far, w.near}[side].boxes["INBOX"]
+		clear(inbox.messages)
+		inbox.version++
+		w.far.put("INBOX", w.write()) // it is not suddenly empty
+		err := sync()
+		if brake := new(*BrakeError); errors.As(err, brake) != (side == Near) {
+			t.Errorf("taken out on the %s side: %v", side, err)
+		}
+		today, err := w.ledger.Removed(t.Context(), time.Now().UTC().Format(time.DateOnly))
+		if err != nil || today.Removed != [2]int{} {
+			t.Errorf("taken out on the %s side: %v were counted as removed today, %v", side, today.Removed, err)
 		}
 	}
 }

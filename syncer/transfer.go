@@ -61,10 +61,11 @@ func (a *applier) announce(jobs []*job) {
 
 type transfers struct {
 	*applier
-	done   map[*job]int // how many downloads a mailbox had before the links; what follows could not be linked
-	mu     sync.Mutex
-	fresh  map[mailbox.Name]map[mailbox.Digest][]mailbox.Pair // what was downloaded where uploads wait
-	landed map[string]*landing                                // what was downloaded that other mailboxes wait for, by its account-wide id
+	done    map[*job]int // how many downloads a mailbox had before the links; what follows could not be linked
+	mu      sync.Mutex
+	fresh   map[mailbox.Name]map[mailbox.Digest][]mailbox.Pair // what was downloaded where uploads wait
+	claimed map[mailbox.Place]bool                             // what only the near side had, and turned out to be what was downloaded
+	landed  map[string]*landing                                // what was downloaded that other mailboxes wait for, by its account-wide id
 }
 
 // A load is one batch of one mailbox.
@@ -173,24 +174,37 @@ func (t *transfers) download(ctx context.Context, j *job, part []Arrival) (err e
 	if err := t.putOff(ctx, j, over, large); err != nil || len(part) == 0 {
 		return err
 	}
+	intents, err := t.beginTransfer(ctx, j, part)
+	if err != nil {
+		return err
+	}
 	batch, err := t.side[Near].Append(ctx, j.name)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, batch.Close()) }()
-	c := &carrier{transfers: t, job: j, from: Far, batch: batch, byID: byID(part), left: map[mailbox.ID]error{}, room: room}
+	c := &carrier{
+		transfers: t, job: j, from: Far, batch: batch, byID: byID(part), left: map[mailbox.ID]error{}, sums: map[mailbox.ID]*mailbox.Summer{}, room: room,
+	}
 	broken := t.side[Far].Fetch(ctx, j.name, ids(part), c.body, c.problem)
 	if broken != nil && !errors.Is(broken, mailbox.ErrTemporary) && ctx.Err() == nil {
 		return fmt.Errorf("download: %w", broken)
 	}
-	ctx = context.WithoutCancel(ctx) // what came before the line broke, or the run was stopped, need not come again
+	if t.opts.Direction != Transfer { // what came before the line broke, or the run was stopped, need not come again
+		ctx = context.WithoutCancel(ctx)
+	}
 	stored, err := batch.Flush(ctx)
 	if err != nil {
 		return errors.Join(broken, fmt.Errorf("store what was downloaded: %w", err))
 	}
 	update := mailbox.Update{Mailbox: j.name}
 	for _, s := range stored {
-		update.Put = append(update.Put, c.downloaded(s))
+		switch {
+		case s.ID != "":
+			update.Put = append(update.Put, c.downloaded(s))
+		default:
+			update.Begin = append(update.Begin, c.untold(s, intents[s.Source]))
+		}
 		delete(c.byID, s.Source)
 	}
 	for _, pair := range update.Put {
@@ -202,7 +216,13 @@ func (t *transfers) download(ctx context.Context, j *job, part []Arrival) (err e
 	for _, arrival := range c.byID {
 		update.Put = append(update.Put, t.postponed(j, arrival, c.left[arrival.ID]))
 	}
-	return t.ledger.Commit(ctx, update)
+	for id := range intents {
+		if !slices.ContainsFunc(update.Begin, func(i mailbox.Intent) bool { return i.Near == id }) {
+			update.End = append(update.End, id)
+		}
+	}
+	arrived := update.Put[:len(update.Put)-len(c.byID)]
+	return errors.Join(t.ledger.Commit(ctx, update), t.reunite(ctx, j, arrived))
 }
 
 func byID(part []Arrival) map[mailbox.ID]Arrival {
@@ -227,9 +247,10 @@ type carrier struct {
 	job   *job
 	from  Side
 	batch Batch
-	byID  map[mailbox.ID]Arrival // what has not arrived yet
-	left  map[mailbox.ID]error   // what will not, with the reason
-	room  *grant                 // in the budget
+	byID  map[mailbox.ID]Arrival         // what has not arrived yet
+	left  map[mailbox.ID]error           // what will not, with the reason
+	sums  map[mailbox.ID]*mailbox.Summer // of what passes, in a transfer
+	room  *grant                         // in the budget
 }
 
 func (c *carrier) body(id mailbox.ID, body io.Reader) error {
@@ -238,6 +259,10 @@ func (c *carrier) body(id mailbox.ID, body io.Reader) error {
 		return nil // nobody asked for it
 	}
 	m := mailbox.Message{ID: id, Flags: arrival.Flags, Size: arrival.Size, InternalDate: unix(arrival.Date), Generation: c.job.generation}
+	if c.opts.Direction == Transfer {
+		c.sums[id] = mailbox.NewSummer()
+		body = io.TeeReader(body, c.sums[id])
+	}
 	counted := &counter{r: body, progress: c.opts.Events}
 	err := c.batch.Add(context.Background(), m, counted)
 	c.room.arrived(arrival)
@@ -288,13 +313,17 @@ func (c *counter) Read(p []byte) (int, error) {
 // downloaded is the record of a message that is now on both sides.
 func (c *carrier) downloaded(s mailbox.Stored) mailbox.Pair {
 	arrival := c.byID[s.Source]
+	if sum := c.sums[s.Source]; sum != nil && s.Content.Digest.IsZero() {
+		s.Content = sum.Content()
+	}
 	size := arrival.Size
 	if size == 0 {
 		size = s.Content.Size
 	}
 	return mailbox.Pair{
 		Far: s.Source, Near: s.ID, Flags: arrival.Flags, Size: size, InternalDate: unix(arrival.Date),
-		Digest: s.Content.Digest, Hint: s.Content.Hint(), AccountID: arrival.AccountID,
+		Digest: s.Content.Digest, Hint: s.Content.Hint(), AccountID: arrival.AccountID, Stored: s.Content.Stored,
+		FarDigest: s.Content.Digest,
 	}
 }
 

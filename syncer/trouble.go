@@ -88,10 +88,19 @@ func (r *run) setAside(jobs []*job) {
 		}
 	}
 	for _, j := range jobs {
-		for _, side := range []Side{Far, Near} {
+		for _, side := range r.tried() {
 			r.setNewAside(j, side, lost[side] || len(j.delta.New[side.Other()]) > 0)
 		}
 	}
+}
+
+// tried returns the sides whose messages may be on record as left behind. In a transfer those of the near side are not,
+// and both sides may have the same IDs.
+func (r *run) tried() []Side {
+	if r.opts.Direction == Transfer {
+		return []Side{Far}
+	}
+	return []Side{Far, Near}
 }
 
 func (r *run) setNewAside(j *job, side Side, accounts bool) {
@@ -112,7 +121,7 @@ func (r *run) setNewAside(j *job, side Side, accounts bool) {
 // setPairsAside does the same for known messages. The brake has seen them by then.
 func (r *run) setPairsAside(j *job) {
 	j.delta.Pairs = slices.DeleteFunc(j.delta.Pairs, func(c Change) bool {
-		waits := r.waits(j.name, c.Pair.Far) || r.waits(j.name, c.Pair.Near)
+		waits := r.waits(j.name, c.Pair.Far) || r.opts.Direction != Transfer && r.waits(j.name, c.Pair.Near)
 		if waits {
 			j.dirty = [2]bool{true, true}
 		}

@@ -159,7 +159,7 @@ func (t *transfers) unite(ctx context.Context, j *job, twins []twin) error {
 			continue
 		}
 		far := w.pair.Flags
-		w.pair.Near = w.near.ID
+		w.pair.Near, w.pair.Stored = w.near.ID, w.near.stored()
 		g := agree(w.pair, far, w.near.Flags, mailbox.Flags{})
 		g.New = true
 		agreements = append(agreements, g)

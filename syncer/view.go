@@ -85,7 +85,7 @@ func (r *run) look(ctx context.Context) (*view, error) {
 	v.trash = trashOf(v.infos[Far])
 	v.bin = v.has(Far, v.trash)
 	v.narrow(r.opts.Mailboxes)
-	v.sort()
+	v.sort(r.opts.Before)
 	return v, nil
 }
 
@@ -113,7 +113,7 @@ func index(infos []mailbox.Info, err error) (map[mailbox.Name]mailbox.Info, erro
 }
 
 // sort fills names.
-func (v *view) sort() {
+func (v *view) sort(before func(a, b mailbox.Name) int) {
 	all := map[mailbox.Name]bool{}
 	for name := range v.twins {
 		all[name] = true
@@ -123,7 +123,7 @@ func (v *view) sort() {
 			all[name] = true
 		}
 	}
-	v.names = slices.SortedFunc(maps.Keys(all), compareNames)
+	v.names = slices.SortedFunc(maps.Keys(all), before)
 }
 
 // compareNames puts INBOX first, for it is what its owner waits for.

@@ -17,6 +17,7 @@ import (
 	"mailtwin/maildir"
 	"mailtwin/state"
 	"mailtwin/syncer"
+	"mailtwin/undo"
 )
 
 // An accountRun is one run of one account.
@@ -26,12 +27,25 @@ type accountRun struct {
 	account *account
 	trace   *wire.TraceWriter
 	teller  *teller
+	command string // for the history
+	// work, if not nil, is done in place of one sync. before, if not nil, is called just before a sync begins, when both sides are open. What it returns becomes
+	// syncer.Options.Meant.
+	work   func(ctx context.Context) (*syncer.Report, error)
+	before beforeSync
 
 	scratch string // a directory for what a dry run must not make in its place
 	ledger  *state.DB
 	known   int    // how many messages the ledger has
 	edition uint64 // of the Maildir
 	marked  bool   // this run has begun it
+}
+
+type beforeSync func(ctx context.Context, near *maildir.Tree, far undo.Server, ledger markedLedger) (meant func(mailbox.Name, mailbox.ID) bool, err error)
+
+// A farReplica is a server, as the engine and as undo want it.
+type farReplica interface {
+	syncer.Replica
+	undo.Server
 }
 
 // run syncs the account. A state that is damaged is set aside, whenever that shows, and the mail is paired anew by its
@@ -69,8 +83,13 @@ func (r *accountRun) once(ctx context.Context) (report *syncer.Report, err error
 	}
 	defer func() { err = errors.Join(err, r.ledger.Close()) }()
 	began := r.env.clock()
-	report, err = r.sync(ctx)
-	err = stoppedBy(ctx, err)
+	r.ledger.BeginRun(mailbox.Outcome{Command: r.command, Began: began})
+	work := r.sync
+	if r.work != nil {
+		work = r.work
+	}
+	report, err = work(ctx)
+	err = r.held(stoppedBy(ctx, err))
 	if err == nil && report.Looked == 0 {
 		err = &usageError{errors.New("no mailbox has such a name; see mailboxes in the configuration, and --mailbox")}
 	}
@@ -102,6 +121,9 @@ func (r *accountRun) sync(ctx context.Context) (report *syncer.Report, err error
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, near.Close()) }()
+	if err := r.sameMode(); err != nil {
+		return nil, err
+	}
 	if err := r.narrowed(twins); err != nil {
 		return nil, err
 	}
@@ -114,7 +136,7 @@ func (r *accountRun) sync(ctx context.Context) (report *syncer.Report, err error
 		return nil, err
 	}
 	options := r.env.imapOptions(r.account, r.trace, r.teller.note)
-	options.Traffic = &r.teller.traffic
+	options.Traffic, options.ReadOnly = &r.teller.traffic, r.isBackup()
 	if options.Prefix, err = r.prefix(); err != nil {
 		return nil, err
 	}
@@ -126,13 +148,37 @@ func (r *accountRun) sync(ctx context.Context) (report *syncer.Report, err error
 	o := syncer.Options{
 		DryRun: r.o.dryRun, AllowDelete: r.o.allowDelete, Retry: r.o.retry, MaxDelete: r.account.most,
 		Mailboxes:    chosen(r.account.Mailboxes, r.o.mailboxes),
-		DeleteRemote: syncer.Removal(r.account.DeleteRemote), Events: r.teller, Budget: bytes, Now: r.env.clock,
+		DeleteRemote: syncer.Removal(r.account.DeleteRemote), Events: r.teller, Budget: bytes, Direction: r.direction(), Now: r.env.clock,
 	}
 	bytes.learn(far.Has(gmail.Capability))
 	if far.Has(gmail.Capability) {
-		return r.syncGmail(ctx, far, near, o)
+		report, err = r.syncGmail(ctx, far, near, o)
+	} else {
+		report, err = r.syncWith(ctx, farSide{far}, near, o)
 	}
-	return syncer.Run(ctx, farSide{far}, nearSide{near}, r.markedLedger(near), o)
+	if err == nil {
+		err = r.prune(ctx, nearSide{near})
+	}
+	return report, err
+}
+
+// held tells of a brake in the words of a backup.
+func (r *accountRun) held(err error) error {
+	if r.isBackup() && errors.As(err, new(*syncer.BrakeError)) {
+		return &heldBackup{err}
+	}
+	return err
+}
+
+// syncWith lets the engine run, after what is to be done before.
+func (r *accountRun) syncWith(ctx context.Context, far farReplica, near *maildir.Tree, o syncer.Options) (report *syncer.Report, err error) {
+	ledger := r.markedLedger(near)
+	if r.before != nil {
+		if o.Meant, err = r.before(ctx, near, far, ledger); err != nil {
+			return nil, err
+		}
+	}
+	return syncer.Run(ctx, far, nearSide{near}, ledger, o)
 }
 
 // stage names a place in the scratch directory for what is not there yet and may not be made, because this is a dry
@@ -188,9 +234,12 @@ func (r *accountRun) sameLayout(near *maildir.Tree) error {
 		r.account.Maildir, layout)}, near.Close())
 }
 
-// record puts down what became of the run, for mailtwin status.
+// leastHistory is how many days runs are remembered, also if the attic keeps mail for less.
+const leastHistory = 7
+
+// record puts down what became of the run, and forgets what the attic has forgotten.
 func (r *accountRun) record(began time.Time, report *syncer.Report, err error) error {
-	outcome := mailbox.Outcome{Began: began, Ended: r.env.clock(), Status: exitStatus(err)}
+	outcome := mailbox.Outcome{Command: r.command, Began: began, Ended: r.env.clock(), Status: exitStatus(err)}
 	if err != nil {
 		outcome.Error = strings.TrimSpace(err.Error())
 	}
@@ -198,12 +247,17 @@ func (r *accountRun) record(began time.Time, report *syncer.Report, err error) e
 		total := report.Total()
 		outcome.Downloaded, outcome.Uploaded, outcome.Removed = total.Downloaded, total.Uploaded, total.Removed
 		outcome.Left = len(report.Problems) + len(report.Waiting)
+		for _, c := range report.Mailboxes {
+			if !c.Idle() {
+				outcome.Mailboxes = append(outcome.Mailboxes, mailbox.Counts(*c))
+			}
+		}
 		if err == nil {
 			outcome.Status = exitStatus(leftBehind(report))
 			outcome.Whole = len(r.o.mailboxes) == 0
 		}
 	}
-	return r.ledger.PutRun(outcome)
+	return r.ledger.PutRun(outcome, began.AddDate(0, 0, -max(r.account.keep, leastHistory)))
 }
 
 // clearAttic lets go of what has been in the attic for long enough.

@@ -9,6 +9,7 @@ import (
 	"mailtwin/maildir"
 	"mailtwin/state"
 	"mailtwin/syncer"
+	"mailtwin/undo"
 )
 
 // The sides know nothing of the engine, so their batches are of their own types.
@@ -40,6 +41,11 @@ func (n nearSide) Delete(ctx context.Context, name mailbox.Name, _ []mailbox.ID)
 }
 
 var (
+	_ syncer.Recaller  = farSide{}
+	_ syncer.Recaller  = gmailSide{}
+	_ syncer.Inspector = nearSide{}
+	_ syncer.Mender    = nearSide{}
+
 	_ syncer.Replica = farSide{}
 	_ syncer.Mover   = farSide{}
 	_ syncer.Pool    = farSide{}
@@ -50,4 +56,9 @@ var (
 	_ syncer.Replica = nearSide{}
 	_ syncer.Mover   = nearSide{}
 	_ syncer.Ledger  = (*state.DB)(nil)
+	_ undo.Ledger    = (*state.DB)(nil)
+	_ undo.Maildir   = (*maildir.Tree)(nil)
+	_ undo.Server    = (*imap.Account)(nil)
+	_ undo.Server    = (*gmail.Account)(nil)
+	_ undo.Binner    = (*gmail.Account)(nil)
 )

@@ -74,7 +74,7 @@ func (env *environment) runAuth(ctx context.Context, o authOptions, name string)
 	if err != nil {
 		return err
 	}
-	accounts, err := c.choose([]string{name})
+	accounts, err := c.named([]string{name})
 	if err != nil {
 		return err
 	}

@@ -44,6 +44,8 @@ type account struct {
 	State           string   `toml:"state"`
 	Layout          string   `toml:"layout"`
 	Mailboxes       []string `toml:"mailboxes"`
+	Mode            string   `toml:"mode"`
+	KeepDeleted     string   `toml:"keep_deleted"`
 	DeleteRemote    string   `toml:"delete_remote"`
 	MaxDelete       string   `toml:"max_delete"`
 	Connections     *int     `toml:"connections"`
@@ -60,6 +62,7 @@ type account struct {
 	silence time.Duration
 	most    int       // percent, what MaxDelete says
 	keep    int       // days, what Attic says
+	left    int       // days, what KeepDeleted says; 0 is for ever
 	quota   [2]*int64 // octets a day, what QuotaDown and QuotaUp say; 0 is no limit
 }
 
@@ -136,11 +139,30 @@ func (c *config) read() error {
 	return err
 }
 
-// choose returns the accounts that are named, or all of them, sorted.
+// choose returns the accounts that are named, or all that have a Maildir, sorted. Those that are named have to have one.
 func (c *config) choose(names []string) ([]*account, error) {
-	if len(names) == 0 {
-		names = slices.Sorted(maps.Keys(c.Accounts))
+	if len(names) > 0 {
+		chosen, err := c.named(names)
+		for _, a := range chosen {
+			if a.Maildir == "" {
+				return nil, &usageError{c.wrong(a, "maildir", "is missing: where shall the mail lie?")}
+			}
+		}
+		return chosen, err
 	}
+	for _, name := range slices.Sorted(maps.Keys(c.Accounts)) {
+		if c.Accounts[name].Maildir != "" {
+			names = append(names, name)
+		}
+	}
+	if len(names) == 0 {
+		return nil, &usageError{fmt.Errorf("%s: no account has a maildir: where shall the mail lie?", c.path)}
+	}
+	return c.named(names)
+}
+
+// named returns accounts that need not have a Maildir.
+func (c *config) named(names []string) ([]*account, error) {
 	var chosen []*account
 	for _, name := range names {
 		a, ok := c.Accounts[name]

@@ -20,9 +20,6 @@ import (
 
 // check fills in defaults and refuses what makes no sense.
 func (c *config) check(env *environment, a *account) error {
-	if a.Maildir == "" {
-		return c.wrong(a, "maildir", "is missing: where shall the mail lie?")
-	}
 	if a.User == "" {
 		a.User = a.Address
 	}
@@ -124,7 +121,7 @@ func (c *config) checkPaths(env *environment, a *account) error {
 	}
 	a.State = env.expand(a.State)
 	for _, path := range []struct{ key, value string }{{"maildir", a.Maildir}, {"state", a.State}} {
-		if !filepath.IsAbs(path.value) {
+		if path.value != "" && !filepath.IsAbs(path.value) {
 			return c.wrong(a, path.key, `is no absolute path and does not begin with "~/": %q`, path.value)
 		}
 	}
@@ -159,8 +156,11 @@ func (c *config) checkShared() error {
 	return nil
 }
 
-// within tells whether a directory is another one or lies below it, going by their names.
+// within tells whether a directory is another one or lies below it, going by their names. Without a name it is nowhere.
 func within(dir, other string) bool {
+	if dir == "" || other == "" {
+		return false
+	}
 	rel, err := filepath.Rel(other, dir)
 	return err == nil && filepath.IsLocal(rel)
 }
@@ -210,7 +210,7 @@ func (c *config) checkNumbers(_ *environment, a *account) error {
 		}
 		a.most = n
 	}
-	for _, check := range []func(*account) error{c.checkAttic, c.checkQuota} {
+	for _, check := range []func(*account) error{c.checkAttic, c.checkMode, c.checkQuota} {
 		if err := check(a); err != nil {
 			return err
 		}
@@ -250,11 +250,42 @@ func (c *config) checkAttic(a *account) error {
 		a.keep = defaultAttic
 		return nil
 	}
-	days, ok := strings.CutSuffix(a.Attic, "d")
-	n, err := strconv.Atoi(days)
-	if !ok || err != nil || n < 0 || n > 36500 {
+	n, ok := readDays(a.Attic)
+	if !ok {
 		return c.wrong(a, "attic", `is a number of days like "30d", or "0d" for none, not %q`, a.Attic)
 	}
 	a.keep = n
+	return nil
+}
+
+func readDays(text string) (int, bool) {
+	days, ok := strings.CutSuffix(text, "d")
+	n, err := strconv.Atoi(days)
+	return n, ok && err == nil && n >= 0 && n <= 36500
+}
+
+// What mode may be.
+const (
+	modeSync   = "sync"
+	modeBackup = "backup"
+)
+
+// forever is how long a backup keeps mail that vanished on the server, if nothing else is said.
+const forever = "forever"
+
+func (c *config) checkMode(a *account) error {
+	switch a.Mode {
+	case "", modeSync, modeBackup:
+	default:
+		return c.wrong(a, "mode", `is "sync" or "backup", not %q`, a.Mode)
+	}
+	if a.KeepDeleted == "" || a.KeepDeleted == forever {
+		return nil
+	}
+	n, ok := readDays(a.KeepDeleted)
+	if !ok || n == 0 {
+		return c.wrong(a, "keep_deleted", `is "forever" or a number of days like "365d", not %q`, a.KeepDeleted)
+	}
+	a.left = n
 	return nil
 }

@@ -69,17 +69,17 @@ const (
 // hintFor says what to do next.
 func hintFor(account string, err error) string {
 	var brake *syncer.BrakeError
-	var changed *changedError
-	var foreign *foreignError
+	var own interface {
+		error
+		hint(account string) string
+	}
 	switch {
 	case errors.As(err, new(stopped)):
 		return "what was done so far is kept; run again to go on"
 	case errors.Is(err, syscall.EMFILE), errors.Is(err, syscall.ENFILE):
 		return "too many files are open; allow more with ulimit -n, or have fewer connections"
-	case errors.As(err, &changed):
-		return changed.hint()
-	case errors.As(err, &foreign):
-		return foreign.hint()
+	case errors.As(err, &own):
+		return own.hint(show(account))
 	case errors.As(err, &brake):
 		return brakeHint(show(account), brake)
 	case errors.Is(err, mailbox.ErrHalf):

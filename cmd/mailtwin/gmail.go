@@ -25,13 +25,8 @@ func (r *accountRun) syncGmail(ctx context.Context, far *imap.Account, near *mai
 		Ledger: r.ledger, Since: settings[settingGmail], Report: r.teller.note,
 		Identify: r.known == 0 && !isEmpty(ctx, near),
 	})
-	if len(r.account.Mailboxes) == 0 {
-		wanted := o.Mailboxes
-		o.Mailboxes = func(name mailbox.Name) bool {
-			return wanted(name) && (len(r.o.mailboxes) > 0 || !account.Unasked(name))
-		}
-	}
-	report, err = syncer.Run(ctx, gmailSide{account}, nearSide{near}, r.markedLedger(near), o)
+	o.Mailboxes = r.asked(account, o.Mailboxes)
+	report, err = r.syncWith(ctx, gmailSide{account}, near, o)
 	if err != nil && !heldBack(err) && !errors.As(err, new(*syncer.QuotaError)) { // which ended nothing before its time
 		return report, err
 	}
@@ -45,6 +40,14 @@ func (r *accountRun) keepPosition(settings map[string]string, account *gmail.Acc
 		return nil
 	}
 	return r.ledger.PutSettings(map[string]string{settingGmail: position})
+}
+
+// asked leaves out mailboxes that nobody asked for.
+func (r *accountRun) asked(account *gmail.Account, wanted func(mailbox.Name) bool) func(mailbox.Name) bool {
+	if len(r.account.Mailboxes)+len(r.o.mailboxes) > 0 {
+		return wanted
+	}
+	return func(name mailbox.Name) bool { return wanted(name) && !account.Unasked(name) }
 }
 
 // settingHidden is there while All Mail is not shown, once its owner was told.

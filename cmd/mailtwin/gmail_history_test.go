@@ -47,8 +47,7 @@ func gmHistory(t *testing.T, seed uint64) {
 	policy := []string{"trash", "expunge", "never"}[seed%3]
 	bin := rng.IntN(3) == 0
 	if bin {
-		w.keys = append(w.keys, `mailboxes = ["*", "![Gmail]/Important", "![Gmail]/Starred", "![Gmail]/Spam"]`)
-		w.bin = true
+		w.syncAlso(`\Trash`)
 	}
 	w.set("delete_remote", policy)
 	labels := []string{`\Inbox`, "Work", "Home", "Work/2024"}

@@ -68,60 +68,6 @@ func TestGmailBytes(t *testing.T) {
 	}
 }
 
-// What each removal and each move in the Maildir does on Gmail.
-func TestGmailWriting(t *testing.T) {
-	everywhere := []string{"INBOX", "Home", gmAll} // of message 69
-	for _, tt := range []struct {
-		name, policy string
-		do           func(w *gmailWorld)
-		n            int
-		labels       string // it has afterwards
-		bin          bool
-		gone         bool
-	}{
-		{"removed from a label", "trash", func(w *gmailWorld) { w.remove(2, "Work") }, 2, "", false, false},
-		{"removed from INBOX", "expunge", func(w *gmailWorld) { w.remove(3, "INBOX") }, 3, "Work", false, false},
-		{"removed from All Mail alone", "expunge", func(w *gmailWorld) { w.remove(3, gmAll) }, 3, `Work \Inbox`, false, false},
-		{"removed everywhere", "trash", func(w *gmailWorld) { w.remove(69, everywhere...) }, 69, "", true, false},
-		{"removed everywhere, expunge", "expunge", func(w *gmailWorld) { w.remove(69, everywhere...) }, 69, "", false, true},
-		{"removed everywhere but in a label that is not synced", "expunge", func(w *gmailWorld) {
-			w.keys = append(w.keys, `mailboxes = ["INBOX", "Home"]`)
-			w.set("timeout", "11s")
-			w.remove(7, "INBOX", "Home")
-		}, 7, "Work", false, false},
-		{"archived", "expunge", func(w *gmailWorld) {
-			w.moveFile(w.file("INBOX", 5), gmAll)
-		}, 5, "Home", false, false},
-		{"moved", "trash", func(w *gmailWorld) { w.moveFile(w.file("INBOX", 1), "Home") }, 1, "Home", false, false},
-		{"moved out of All Mail", "trash", func(w *gmailWorld) { w.moveFile(w.file(gmAll, 1), "Home") }, 1, `Home \Inbox`, false, false},
-		{"a mailbox removed", "expunge", func(w *gmailWorld) {
-			if err := os.RemoveAll(filepath.Join(w.maildir(), "Work", "2024")); err != nil {
-				w.Fatal(err)
-			}
-		}, 16, "", false, false},
-	} {
-		w := filledGmail(t, 80)
-		w.set("delete_remote", tt.policy)
-		w.syncs("first: " + tt.name)
-		tt.do(w)
-		w.g.ResetCounters()
-		if status := w.run("sync", "-v"); status != 0 {
-			t.Fatalf("%s: exit status %d\n%s%s", tt.name, status, w.stdout, w.stderr)
-		}
-		m, there := w.g.Message(w.ids[tt.n])
-		if tt.gone == there {
-			t.Errorf("%s: it is there: %v\n%s", tt.name, there, w.stdout)
-		}
-		if got := strings.Join(m.Labels, " "); got != tt.labels || m.Trash != tt.bin {
-			t.Errorf("%s: labels %q, in the Trash: %v, want %q, %v\n%s", tt.name, got, m.Trash, tt.labels, tt.bin, w.stdout)
-		}
-		if n := len(w.g.Counters().Bodies); n > 0 {
-			t.Errorf("%s: %d bodies", tt.name, n)
-		}
-		w.once(tt.name)
-	}
-}
-
 // A file that is new in several mailboxes is uploaded once, and the other mailboxes are labels.
 func TestGmailUpload(t *testing.T) {
 	w := filledGmail(t, 20)
@@ -149,4 +95,73 @@ func TestGmailAllMailHidden(t *testing.T) {
 	w.web.Show(gmAll)
 	w.want(0, "", "", "sync")
 	w.want(0, "nothing to do", "", "sync", "-n")
+}
+
+// Without All Mail, a message cannot lose the one label that is synced, if it has others. It stays, and its owner is told.
+func TestGmailAllMailHiddenAndOneLabelSynced(t *testing.T) {
+	w := filledGmail(t, 8)
+	w.web.Hide(gmAll)
+	w.syncOnly("INBOX")
+	w.want(0, "", "no All Mail is shown over IMAP", "sync")
+	w.remove(3, "INBOX") // it is in Work, too
+	w.remove(1, "INBOX")
+	w.want(1, "", "All Mail is hidden", "sync")
+	if got := w.far(3) + ", " + w.far(1); got != "INBOX Work, Trash" {
+		t.Errorf("they are in %q", got)
+	}
+}
+
+// Archiving is no removal, however many messages it takes out of INBOX. Labels that many messages lose at once, or that are
+// not there any more, are held back.
+func TestGmailBrake(t *testing.T) {
+	full := func(t *testing.T) *gmailWorld {
+		w := gmWorld(t, gimap.Options{})
+		for i := range 80 {
+			w.ids = append(w.ids, w.deliver(gmMail(i), `\Inbox`, "Work"))
+		}
+		w.syncs("first")
+		return w
+	}
+	for _, tt := range []struct {
+		name   string
+		do     func(w *gmailWorld)
+		status int
+		labels string // that the messages have afterwards, and once it is allowed
+	}{
+		{"archived on the web", func(w *gmailWorld) {
+			for _, id := range w.ids {
+				w.web.Label(id, nil, []string{`\Inbox`})
+			}
+		}, 0, "Work Work"},
+		{"archived here", func(w *gmailWorld) {
+			for i, path := range w.files("INBOX") {
+				w.must(os.Rename(path, filepath.Join(w.maildir(), gmAll, "cur", strconv.Itoa(i)+".x:2,")))
+			}
+		}, 0, "Work Work"},
+		{"a label removed here", func(w *gmailWorld) { w.must(os.RemoveAll(filepath.Join(w.maildir(), "Work"))) }, 5, `Work+\Inbox \Inbox`},
+		{"all files of a label removed here", func(w *gmailWorld) {
+			for _, path := range w.files("Work") {
+				w.must(os.Remove(path))
+			}
+		}, 5, `Work+\Inbox \Inbox`},
+		{"a label dropped on the web", func(w *gmailWorld) { w.web.DropLabel("Work") }, 5, `\Inbox \Inbox`},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			w := full(t)
+			tt.do(w)
+			got := ""
+			for _, args := range [][]string{{"sync"}, {"sync", "--allow-delete"}} {
+				if status := w.run(args...); status != tt.status && len(args) == 1 || status != 0 && len(args) == 2 {
+					t.Errorf("%q: exit status %d\n%s", args, status, w.stderr)
+				}
+				m, _ := w.g.Message(w.ids[7])
+				got += " " + strings.Join(m.Labels, "+")
+			}
+			if got[1:] != tt.labels {
+				t.Errorf("labels %q, want %q", got[1:], tt.labels)
+			}
+			w.agree("in the end")
+		})
+	}
 }

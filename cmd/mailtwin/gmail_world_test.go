@@ -1,7 +1,9 @@
 package main
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"maps"
 	"os"
 	"path/filepath"
@@ -10,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"mailtwin/imap"
 	"mailtwin/imap/imaptest/gimap"
 )
 
@@ -28,16 +31,59 @@ func gmMailOf(n, octets int) string {
 // A gmailWorld is a configuration with one account on an emulated Gmail.
 type gmailWorld struct {
 	*world
-	g   *gimap.Server
-	web *gimap.Web
-	ids []uint64 // of the first messages, in order
-	bin bool     // the Trash is synced, too
-	n   int      // messages that were delivered
+	g       *gimap.Server
+	web     *gimap.Web
+	ids     []uint64            // of the first messages, in order
+	also    map[string]bool     // by special use: what is synced beyond what is synced unasked
+	only    []string            // names of mailboxes; the others are not synced
+	n       int                 // messages that were delivered
+	foreign int                 // how often another program stored \Deleted outside Spam and Trash
+	tune    func(*imap.Options) // for the runs that follow
 }
 
+// gmWorld starts a Gmail. When the test ends, mailtwin must never have stored \Deleted outside Spam and Trash.
 func gmWorld(t *testing.T, options gimap.Options) *gmailWorld {
 	g := gimap.Start(t, options)
-	return &gmailWorld{world: newWorld(t, g.Addr, g.User, g.Password), g: g, web: g.Web()}
+	w := &gmailWorld{world: newWorld(t, g.Addr, g.User, g.Password), g: g, web: g.Web(), also: map[string]bool{}}
+	w.tune = func(o *imap.Options) { o.Pause = time.Millisecond }
+	w.prepare = func(env *environment) { env.tune = w.tune }
+	t.Cleanup(func() {
+		if n := g.EverDeleted() - w.foreign; n > 0 {
+			t.Errorf(`\Deleted was set %d times outside Spam and Trash`, n)
+		}
+	})
+	return w
+}
+
+// unasked are the special uses of the mailboxes that are not synced unless they are named.
+var unasked = []string{`\Important`, `\Flagged`, `\Junk`, `\Trash`}
+
+// syncAlso has mailboxes synced that are not unless they are named.
+func (w *gmailWorld) syncAlso(uses ...string) {
+	if len(uses) == 0 {
+		return
+	}
+	patterns := []string{`"*"`}
+	for _, use := range unasked {
+		if w.also[use] = slices.Contains(uses, use); !w.also[use] {
+			patterns = append(patterns, fmt.Sprintf("%q", "!"+w.g.Role(use)))
+		}
+	}
+	w.line("mailboxes = [" + strings.Join(patterns, ", ") + "]")
+}
+
+// syncOnly has only these mailboxes synced.
+func (w *gmailWorld) syncOnly(names ...string) {
+	if w.only = names; len(names) > 0 {
+		w.line(`mailboxes = ["` + strings.Join(names, `", "`) + `"]`)
+	}
+}
+
+func (w *gmailWorld) isSynced(f gimap.Folder) bool {
+	if f.Hidden || len(w.only) > 0 && !slices.Contains(w.only, f.Name) {
+		return false
+	}
+	return w.also[f.Use] || !slices.Contains(unasked, f.Use)
 }
 
 // deliver delivers a message, dated one second after the one before.
@@ -79,10 +125,13 @@ func gmNumber(raw []byte) string {
 	return n
 }
 
-// nearFiles reads the Maildir: mailbox, number, flags.
+// nearFiles reads the Maildir, if there is one: mailbox, number, flags.
 func nearFiles(t *testing.T, root string) map[string]int {
 	got := map[string]int{}
 	err := filepath.WalkDir(root, func(path string, d os.DirEntry, err error) error {
+		if path == root && errors.Is(err, fs.ErrNotExist) {
+			return nil
+		}
 		if err != nil || d.IsDir() {
 			return err
 		}
@@ -108,40 +157,38 @@ func letters(path string) string {
 
 // wanted is what the Maildir should hold.
 func (w *gmailWorld) wanted() map[string]int {
-	use := map[string]string{}
+	synced := map[string]string{} // by name, the special use
 	for _, f := range w.g.Folders() {
-		use[f.Name] = f.Use
-		if f.Hidden {
-			use[f.Name] = "hidden"
+		if w.isSynced(f) {
+			synced[f.Name] = f.Use
 		}
 	}
 	want := map[string]int{}
 	for _, m := range w.g.Messages() {
 		for name := range m.Folders {
-			switch use[name] {
-			case `\Trash`:
-				if !w.bin {
-					continue
-				}
-			case `\Important`, `\Junk`, `\Flagged`, "hidden":
-				continue
+			if use, is := synced[name]; is {
+				want[name+" "+gmNumber(m.Raw)+" "+flagLetters(m.Flags, use)]++
 			}
-			letters := ""
-			if use[name] == `\Drafts` {
-				letters += "D"
-			}
-			for _, x := range [][2]string{{`\Flagged`, "F"}, {`\Answered`, "R"}, {`\Seen`, "S"}} {
-				if slices.Contains(m.Flags, x[0]) {
-					letters += x[1]
-				}
-			}
-			want[name+" "+gmNumber(m.Raw)+" "+letters]++
 		}
 	}
 	return want
 }
 
-// agree wants the Maildir to hold what Gmail has, and nothing to have been downloaded twice or marked \Deleted.
+// flagLetters are the letters by which a Maildir shows flags.
+func flagLetters(flags []string, use string) string {
+	letters := ""
+	if use == `\Drafts` {
+		letters = "D"
+	}
+	for _, x := range [][2]string{{`\Flagged`, "F"}, {"$Forwarded", "P"}, {`\Answered`, "R"}, {`\Seen`, "S"}} {
+		if slices.Contains(flags, x[0]) {
+			letters += x[1]
+		}
+	}
+	return letters
+}
+
+// agree wants the Maildir to hold what Gmail has, and nothing to have been downloaded twice.
 func (w *gmailWorld) agree(when string) {
 	w.Helper()
 	want, got := w.wanted(), nearFiles(w.T, w.maildir())
@@ -162,14 +209,30 @@ func (w *gmailWorld) agree(when string) {
 
 func (w *gmailWorld) once(when string) {
 	w.Helper()
-	count := w.g.Counters()
-	for id, n := range count.Bodies {
+	for id, n := range w.g.Counters().Bodies {
 		if n > 1 {
 			w.Errorf("%s: %s was downloaded %d times", when, w.name(id), n)
 		}
 	}
-	if count.Deleted > 0 {
-		w.Errorf(`%s: \Deleted was set %d times outside Spam and Trash`, when, count.Deleted)
+}
+
+// numbers are those of the messages that the Maildir has.
+func (w *gmailWorld) numbers() map[string]bool {
+	numbers := map[string]bool{}
+	for key := range nearFiles(w.T, w.maildir()) {
+		words := strings.Split(key, " ")
+		numbers[words[len(words)-2]] = true
+	}
+	return numbers
+}
+
+// notAgain wants nothing to have been downloaded that was here before.
+func (w *gmailWorld) notAgain(when string, before map[string]bool) {
+	w.Helper()
+	for id := range w.g.Counters().Bodies {
+		if n := w.name(id); before[n] {
+			w.Errorf("%s: %s was here, and was downloaded", when, n)
+		}
 	}
 }
 

@@ -12,6 +12,7 @@ import (
 
 	"mailtwin/imap"
 	"mailtwin/mailbox"
+	"mailtwin/state"
 	"mailtwin/syncer"
 )
 
@@ -128,6 +129,20 @@ func (l *byteLedger) learn(isGmail bool) {
 	l.limit = l.account.limits(isGmail)
 	in, out := l.octets()
 	l.next.Store(l.step(in + out))
+}
+
+// rebase takes what stands on record in a ledger by now for what earlier runs had, and puts the sum down there.
+func (l *byteLedger) rebase(ledger *state.DB) error {
+	settings, err := ledger.Settings()
+	if err != nil {
+		return err
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	before := readTraffic(settings[settingTraffic], l.now())
+	l.today.day, l.today.had = before.day, before.had
+	l.put = func(text string) error { return ledger.PutSettings(map[string]string{settingTraffic: text}) }
+	return nil
 }
 
 // step is from how many octets on this run is put down again, after so many. It is not each time, for that costs a write.
@@ -285,6 +300,8 @@ func quotaHint(account string, err error) string {
 			"All programs that read the account use up the same quota; quota_down and quota_up can make the share of this one smaller"
 	case errors.Is(err, syncer.ErrTooLarge):
 		return limits + "; with more, mailtwin sync --retry " + show(account) + " transfers it"
+	case errors.Is(err, mailbox.ErrQuota):
+		return "it goes on when the next day has begun, in UTC; " + limits
 	}
 	return ""
 }

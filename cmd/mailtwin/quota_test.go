@@ -27,7 +27,7 @@ func newDaily(t *testing.T, options gimap.Options) *dailyWorld {
 	w := &dailyWorld{gmailWorld: gmWorld(t, options), now: time.Date(2026, 11, 24, 10, 0, 0, 0, time.UTC)}
 	w.prepare = func(env *environment) {
 		env.now = func() time.Time { return w.now }
-		env.pause = time.Millisecond
+		env.tune = w.tune
 	}
 	return w
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"mailtwin/imap"
 	"mailtwin/imap/oauth"
 )
 
@@ -27,7 +28,7 @@ type environment struct {
 	provider       func(host string) (oauth.Provider, bool)        // nil: those that are known
 	browse         func(ctx context.Context, address string) error // opens a page; nil: the system's browser
 	now            func() time.Time                                // nil: time.Now
-	pause          time.Duration                                   // before a second try; 0 means what package imap thinks best
+	tune           func(*imap.Options)                             // changes how servers are spoken to; nil: not at all
 	writing        sync.Mutex
 	asking         sync.Mutex // held while a password_command has the terminal
 }
@@ -60,7 +61,10 @@ func rootCommand(env *environment) *cobra.Command {
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return &usageError{fmt.Errorf("%w; see %s --help", err, cmd.CommandPath())}
 	})
-	root.AddCommand(initCommand(env), authCommand(env), syncCommand(env), statusCommand(env), demoCommand(env), completionCommand(env), manCommand(env))
+	root.AddCommand(
+		initCommand(env), authCommand(env), syncCommand(env), backupCommand(env), verifyCommand(env), restoreCommand(env), migrateCommand(env),
+		statusCommand(env), historyCommand(env), undoCommand(env), demoCommand(env), completionCommand(env), manCommand(env),
+	)
 	root.CompletionOptions.DisableDefaultCmd = true
 	return root
 }

@@ -26,7 +26,7 @@ func (e *changedError) Error() string {
 	return fmt.Sprintf("%s was %q when the state was made, and is %q now", e.key, e.was, e.is)
 }
 
-func (e *changedError) hint() string {
+func (e *changedError) hint(string) string {
 	return fmt.Sprintf("nothing was changed. Is this other mail? Then set a state of its own. If it is the same mail in another "+
 		"place, move %s away, and the next sync pairs it anew", show(e.state))
 }
@@ -124,7 +124,7 @@ func (e *foreignError) Error() string {
 	return e.maildir + " is not the Maildir that the state was made with: its file .mailtwin is that of another state"
 }
 
-func (e *foreignError) hint() string {
+func (e *foreignError) hint(string) string {
 	switch {
 	case e.fresh:
 		return "nothing was changed. Name another maildir. If it is the mail of this account after all, remove the file .mailtwin there"

@@ -80,12 +80,18 @@ type known struct {
 	traffic string // of the day on which it was last counted
 }
 
-// readKnown reads the ledger, or, while a sync has it, what that has put down so far.
-func readKnown(ctx context.Context, a *account) (k known, err error) {
+// openToRead opens the ledger to look at it, or, while a sync has it, what that has put down so far.
+func openToRead(ctx context.Context, a *account) (*state.DB, error) {
 	ledger, err := state.OpenReadOnly(a.State)
 	if errors.As(err, new(*state.LockedError)) {
 		ledger, err = state.OpenSnapshot(ctx, a.State)
 	}
+	return ledger, err
+}
+
+// readKnown reads the ledger.
+func readKnown(ctx context.Context, a *account) (k known, err error) {
+	ledger, err := openToRead(ctx, a)
 	if err != nil {
 		return known{}, err
 	}
@@ -116,10 +122,11 @@ func readKnown(ctx context.Context, a *account) (k known, err error) {
 
 // last is the run that ended last.
 func (k known) last() (run mailbox.Outcome, ok bool) {
-	if len(k.runs) == 0 {
+	i := slices.IndexFunc(k.runs, mailbox.Outcome.Finished)
+	if i < 0 {
 		return run, false
 	}
-	return k.runs[0], true
+	return k.runs[i], true
 }
 
 // agreed is when both sides of a mailbox were last seen in agreement: when it was last looked into, or when a whole run
@@ -200,7 +207,7 @@ func (env *environment) printRun(name string, k known) {
 		return
 	}
 	for _, good := range k.runs {
-		if good.Status == exitDone {
+		if good.Finished() && good.Status == exitDone {
 			fmt.Fprintf(env.stdout, "%s: last run that went well %s\n", name, when(good.Ended))
 			return
 		}

@@ -22,6 +22,7 @@ type syncOptions struct {
 	retry       bool
 	mailboxes   []string
 	debugIMAP   string
+	backup      bool // whatever mode says
 }
 
 func syncCommand(env *environment) *cobra.Command {
@@ -33,6 +34,8 @@ func syncCommand(env *environment) *cobra.Command {
 mailboxes travel both ways. Without an account it takes all that the configuration has, side by side.
 It may be stopped at any moment; the next run goes on where this one was.
 
+An account that has mode = "backup" is backed up instead, see mailtwin backup.
+
 ` + exitStatuses,
 		Example: `  mailtwin sync                  # all accounts
   mailtwin sync --dry-run work   # what would be done about this one?
@@ -40,14 +43,19 @@ It may be stopped at any moment; the next run goes on where this one was.
 		ValidArgsFunction: env.completeAccounts,
 		RunE:              func(cmd *cobra.Command, args []string) error { return runSync(cmd.Context(), *o, args, env) },
 	}
+	o.runFlags(cmd)
+	cmd.Flags().BoolVar(&o.allowDelete, "allow-delete", false, "let removals pass that look like an accident, in the account that is named")
+	return cmd
+}
+
+// runFlags are the flags of all that syncs.
+func (o *syncOptions) runFlags(cmd *cobra.Command) {
 	o.flags(cmd)
 	f := cmd.Flags()
 	f.BoolVarP(&o.dryRun, "dry-run", "n", false, "tell what would be done, and change nothing")
-	f.BoolVar(&o.allowDelete, "allow-delete", false, "let removals pass that look like an accident, in the account that is named")
 	f.BoolVar(&o.retry, "retry", false, "try now what was refused before, instead of when its time comes")
 	f.StringArrayVarP(&o.mailboxes, "mailbox", "m", nil, "only these mailboxes: a `pattern` as in the configuration; may be given again")
 	f.StringVar(&o.debugIMAP, "debug-imap", "", "write what goes over the wire to this `file`, without passwords")
-	return cmd
 }
 
 // runSync syncs the accounts that are named, side by side. One that fails does not keep the others from being synced;
@@ -60,12 +68,21 @@ func runSync(ctx context.Context, o syncOptions, names []string, env *environmen
 	if err != nil {
 		return err
 	}
+	if o.backup && len(names) == 0 {
+		if names, err = c.backups(); err != nil {
+			return err
+		}
+	}
 	accounts, err := c.choose(names)
 	if err != nil {
 		return err
 	}
 	if o.allowDelete && len(names) == 0 && len(accounts) > 1 {
-		return &usageError{errors.New("--allow-delete needs the name of the account that it is meant for")}
+		flag := "--allow-delete"
+		if o.backup {
+			flag = "--refill"
+		}
+		return &usageError{fmt.Errorf("%s needs the name of the account that it is meant for", flag)}
 	}
 	trace, closeTrace, err := openTrace(o.debugIMAP)
 	if err != nil {
@@ -103,7 +120,10 @@ func openTrace(path string) (*wire.TraceWriter, func() error, error) {
 
 // syncAccount syncs one account and tells the user how it went.
 func (env *environment) syncAccount(ctx context.Context, o syncOptions, a *account, trace *wire.TraceWriter, t *teller) error {
-	r := &accountRun{env: env, o: o, account: a, trace: trace, teller: t}
+	r := &accountRun{env: env, o: o, account: a, trace: trace, teller: t, command: "sync"}
+	if r.isBackup() {
+		r.command = "backup"
+	}
 	report, err := r.run(ctx)
 	err = stoppedBy(ctx, err)
 	t.finish(report, err)
@@ -143,7 +163,7 @@ func chosen(configured, asked mailbox.Patterns) func(mailbox.Name) bool {
 func (env *environment) imapOptions(a *account, trace *wire.TraceWriter, report func(string)) imap.Options {
 	options := imap.Options{
 		Host: a.Host, Security: imap.Security(a.TLS), RootCAs: a.roots, Fingerprints: a.pins, User: a.User,
-		Password: env.password(a), Timeout: a.silence, Trace: trace, Report: report, Pause: env.pause,
+		Password: env.password(a), Timeout: a.silence, Trace: trace, Report: report,
 	}
 	if a.Auth == authOAuth2 {
 		options.Token = env.token(a)
@@ -159,6 +179,9 @@ func (env *environment) imapOptions(a *account, trace *wire.TraceWriter, report 
 	}
 	if a.Connections != nil {
 		options.Connections = *a.Connections
+	}
+	if env.tune != nil {
+		env.tune(&options)
 	}
 	return options
 }

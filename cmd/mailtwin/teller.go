@@ -24,6 +24,7 @@ type teller struct {
 	began   time.Time
 	bar     *progress
 	traffic wire.Traffic
+	wording *strings.Replacer // what the sides are called, if they are no server and no Maildir
 
 	mu    sync.Mutex
 	alike map[string]int // problems of one mailbox and one reason
@@ -76,8 +77,26 @@ func (t *teller) Planned(messages int, octets int64) {
 // Transferred tells that so much more is done.
 func (t *teller) Transferred(messages int, octets int64) { t.bar.add(messages, octets) }
 
+// A worded error is told in other words.
+type worded struct {
+	error
+	wording *strings.Replacer
+}
+
+func (w *worded) Error() string { return w.wording.Replace(w.error.Error()) }
+func (w *worded) Unwrap() error { return w.error }
+
+// inWords puts an error into the words for the sides of this run.
+func (t *teller) inWords(err error) error {
+	if t.wording == nil || err == nil {
+		return err
+	}
+	return &worded{err, t.wording}
+}
+
 // Problem tells of something that was left behind, at once. Of many that are alike, a few are enough for a person.
 func (t *teller) Problem(err error) {
+	err = t.inWords(err)
 	t.event("problem", problemFields(err))
 	if t.o.json {
 		return
@@ -266,6 +285,7 @@ func (t *teller) words(c syncer.Counts) string {
 	}
 	say(c.Unlabelled, "taken out here on the server", "take out here on the server")
 	say(c.Trashed, "moved to the Trash on the server", "move to the Trash on the server")
+	say(c.Left, "gone on the server, kept here", "keep here, gone on the server")
 	say(c.Kept, "removed in the Maildir, kept on the server", "keep on the server, removed in the Maildir")
 	say(c.Marked, "marked as deleted on the server", "mark as deleted on the server")
 	say(c.Removed[syncer.Far]-c.Trashed-c.Unlabelled, "removed on the server", "remove on the server")
@@ -294,36 +314,46 @@ func (t *teller) finishJSON(report *syncer.Report, err error) {
 		if c.Idle() {
 			continue
 		}
-		t.event("mailbox", map[string]any{
-			"mailbox": string(c.Mailbox), "downloaded": c.Downloaded, "uploaded": c.Uploaded, "adopted": c.Adopted,
-			"copied": bySide(c.Copied), "moved": bySide(c.Moved), "flagged": bySide(c.Flagged), "removed": bySide(c.Removed),
-			"unlabelled": c.Unlabelled, "trashed": c.Trashed, "kept": c.Kept, "marked": c.Marked,
-			"created": bySide(c.Created), "deleted": bySide(c.Deleted), "renamed_from": string(c.Renamed),
-		})
+		t.event("mailbox", countFields(*c))
 	}
 	total := report.Total()
 	fields := map[string]any{
 		"downloaded": total.Downloaded, "downloaded_bytes": total.DownloadedSize, "uploaded": total.Uploaded,
 		"uploaded_bytes": total.UploadedSize, "adopted": total.Adopted, "copied": bySide(total.Copied), "moved": bySide(total.Moved),
-		"flagged": bySide(total.Flagged), "removed": bySide(total.Removed), "unlabelled": total.Unlabelled, "trashed": total.Trashed, "kept": total.Kept, "marked": total.Marked,
+		"flagged": bySide(total.Flagged), "removed": bySide(total.Removed), "unlabelled": total.Unlabelled, "trashed": total.Trashed, "kept": total.Kept, "left": total.Left, "marked": total.Marked,
 		"problems": len(report.Problems), "waiting": len(report.Waiting),
-		"dry_run": t.dryRun, "seconds": time.Since(t.began).Seconds(),
+		"dry_run": t.dryRun,
 	}
-	in, out := t.traffic.Octets()
-	wireIn, wireOut := t.traffic.OnWire()
-	fields["received_bytes"], fields["sent_bytes"], fields["received_on_wire"], fields["sent_on_wire"] = in, out, wireIn, wireOut
 	t.brakes(err)
-	fields["exit_status"] = exitStatus(err)
+	t.outcome(fields, err)
 	if err == nil {
 		fields["exit_status"] = exitStatus(leftBehind(report))
 	}
+	t.event("summary", fields)
+}
+
+// outcome adds to a summary what passed over the wire, and how the run ended.
+func (t *teller) outcome(fields map[string]any, err error) {
+	in, out := t.traffic.Octets()
+	wireIn, wireOut := t.traffic.OnWire()
+	fields["received_bytes"], fields["sent_bytes"], fields["received_on_wire"], fields["sent_on_wire"] = in, out, wireIn, wireOut
+	fields["seconds"], fields["exit_status"] = time.Since(t.began).Seconds(), exitStatus(err)
 	if err != nil {
-		fields["error"] = usersWords.Replace(err.Error())
+		fields["error"] = usersWords.Replace(t.inWords(err).Error())
 		if hint := hintFor(t.account, err); hint != "" {
 			fields["hint"] = hint
 		}
 	}
-	t.event("summary", fields)
+}
+
+// countFields is what happened in one mailbox, for programs.
+func countFields(c syncer.Counts) map[string]any {
+	return map[string]any{
+		"mailbox": string(c.Mailbox), "downloaded": c.Downloaded, "uploaded": c.Uploaded, "adopted": c.Adopted,
+		"copied": bySide(c.Copied), "moved": bySide(c.Moved), "flagged": bySide(c.Flagged), "removed": bySide(c.Removed),
+		"unlabelled": c.Unlabelled, "trashed": c.Trashed, "kept": c.Kept, "left": c.Left, "marked": c.Marked,
+		"created": bySide(c.Created), "deleted": bySide(c.Deleted), "renamed_from": string(c.Renamed),
+	}
 }
 
 // brakes tells programs what was held back.

@@ -35,7 +35,7 @@ func newWorld(t *testing.T, addr, user, password string) *world {
 	w.config = filepath.Join(w.dir, "config.toml")
 	w.vars = map[string]string{"HOME": w.dir, "MAILTWIN_PASSWORD_WORK": password}
 	w.set("host", host)
-	w.keys = append(w.keys, "port = "+port)
+	w.line("port = " + port)
 	w.set("tls", "none")
 	w.set("user", user)
 	w.set("maildir", w.maildir())
@@ -50,9 +50,15 @@ func (w *world) state() string   { return filepath.Join(w.dir, ".local", "state"
 func (w *world) set(key, value string) {
 	w.Helper()
 	w.keys = slices.DeleteFunc(w.keys, func(line string) bool { return strings.HasPrefix(line, key+" = ") })
-	w.keys = append(w.keys, fmt.Sprintf("%s = %q", key, value))
-	text := "[accounts.work]\n" + strings.Join(w.keys, "\n") + "\n"
-	if err := os.WriteFile(w.config, []byte(text), 0o600); err != nil {
+	w.line(fmt.Sprintf("%s = %q", key, value))
+}
+
+// line adds a line to the account.
+func (w *world) line(text string) {
+	w.Helper()
+	w.keys = append(w.keys, text)
+	whole := "[accounts.work]\n" + strings.Join(w.keys, "\n") + "\n"
+	if err := os.WriteFile(w.config, []byte(whole), 0o600); err != nil {
 		w.Fatal(err)
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"context"
 	"fmt"
 	"iter"
+	"slices"
 	"sync"
 
 	"mailtwin/imap"
@@ -79,8 +80,7 @@ func (a *Account) Unasked(name mailbox.Name) bool {
 	if !ok {
 		return false
 	}
-	switch l.Role {
-	case roleSpam, roleTrash, roleImportant, roleStarred:
+	if slices.Contains([]mailbox.Role{roleSpam, roleTrash, roleImportant, roleStarred}, l.Role) {
 		return true
 	}
 	all := a.folders[a.all]
@@ -98,11 +98,12 @@ func parent(name mailbox.Name) string {
 
 // The special uses that matter here.
 const (
-	roleAll       mailbox.Role = "All"
+	roleAll       mailbox.Role = mailbox.RoleAll
 	roleSpam      mailbox.Role = "Junk"
 	roleTrash     mailbox.Role = mailbox.RoleTrash
 	roleDrafts    mailbox.Role = "Drafts"
-	roleStarred   mailbox.Role = "Flagged"
+	roleSent      mailbox.Role = "Sent"
+	roleStarred   mailbox.Role = mailbox.RoleFlagged
 	roleImportant mailbox.Role = "Important"
 )
 
@@ -145,10 +146,16 @@ func (a *Account) learn(listed []imap.Listed) {
 
 // isView tells whether a mailbox shows messages that All Mail has, too.
 func (a *Account) isView(name mailbox.Name) bool {
+	return a.Whole() != "" && a.shows(name)
+}
+
+// shows tells whether a mailbox shows messages by their labels, as all do but Spam and Trash, and as one will that was just
+// made and was never listed.
+func (a *Account) shows(name mailbox.Name) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	l, ok := a.folders[name]
-	return ok && a.all != "" && !l.NoSelect && l.Role != roleSpam && l.Role != roleTrash
+	l := a.folders[name]
+	return !l.NoSelect && l.Role != roleSpam && l.Role != roleTrash
 }
 
 // before returns how far each mailbox was known, by its mark in the ledger.

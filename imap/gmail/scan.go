@@ -12,29 +12,38 @@ import (
 // Scan looks for what changed in a mailbox. Flags are known from All Mail; only if messages came or went is the mailbox
 // opened, and asked for the UIDs and the account-wide IDs of those that are new.
 func (a *Account) Scan(ctx context.Context, req mailbox.ScanRequest) (*mailbox.Scan, error) {
-	if !a.isView(req.Name) {
+	if !a.shows(req.Name) {
 		return a.Account.Scan(ctx, req)
 	}
-	scan := a.unopened(req)
-	if scan == nil && req.Name == a.Whole() {
-		scan = a.fromAll(req)
-	}
-	if scan == nil {
-		aid := &imap.Aid{
-			Find:    func(id string) (mailbox.Message, bool) { return a.find(req.Name, id) },
-			Changed: a.changes(req),
-			Mark:    func(validity, next, count uint32) string { return a.markAfter(req, validity, next, count) },
-		}
-		var err error
-		if scan, err = a.ScanWith(ctx, req, aid); err != nil {
-			return nil, err
-		}
+	scan, err := a.look(ctx, req)
+	if err != nil {
+		return nil, err
 	}
 	scan.Holds = holds
 	for i := range scan.Present {
 		scan.Present[i].Flags = a.flagsIn(req.Name, scan.Present[i].Flags)
 	}
 	return scan, nil
+}
+
+// look finds out what changed; without All Mail as on any server.
+func (a *Account) look(ctx context.Context, req mailbox.ScanRequest) (*mailbox.Scan, error) {
+	if !a.isView(req.Name) {
+		return a.Account.Scan(ctx, req)
+	}
+	if scan := a.unopened(req); scan != nil {
+		return scan, nil
+	}
+	if req.Name == a.Whole() {
+		if scan := a.fromAll(req); scan != nil {
+			return scan, nil
+		}
+	}
+	return a.ScanWith(ctx, req, &imap.Aid{
+		Find:    func(id string) (mailbox.Message, bool) { return a.find(req.Name, id) },
+		Changed: a.changes(req),
+		Mark:    func(validity, next, count uint32) string { return a.markAfter(req, validity, next, count) },
+	})
 }
 
 func (a *Account) markAfter(req mailbox.ScanRequest, validity, next, count uint32) string {

@@ -2,8 +2,6 @@ package gmail
 
 import (
 	"context"
-	"fmt"
-	"maps"
 	"slices"
 	"strings"
 
@@ -15,7 +13,7 @@ import (
 // SetFlags changes flags. \Deleted is left out but in Spam and Trash: elsewhere it would take the message out of its
 // mailbox at once.
 func (a *Account) SetFlags(ctx context.Context, name mailbox.Name, changes []mailbox.FlagChange, problem func(mailbox.ID, error)) error {
-	if a.isView(name) {
+	if a.shows(name) {
 		changes = slices.Clone(changes)
 		for i, c := range changes {
 			changes[i].Add, changes[i].Take = held(c.Add), held(c.Take)
@@ -31,7 +29,7 @@ func held(flags mailbox.Flags) mailbox.Flags {
 // Move moves messages. Out of All Mail nothing can be moved but to Spam and Trash: there a message only gets a label
 // more, and stays.
 func (a *Account) Move(ctx context.Context, from mailbox.Name, messages []mailbox.Doomed, to mailbox.Name) (mailbox.Moved, error) {
-	if from == a.Whole() && a.isView(to) {
+	if from == a.Whole() && a.shows(to) {
 		arrived, err := a.Copy(ctx, from, messages, to)
 		return mailbox.Moved{To: arrived}, err
 	}
@@ -41,21 +39,10 @@ func (a *Account) Move(ctx context.Context, from mailbox.Name, messages []mailbo
 // Copy copies messages. What is copied to Spam or Trash would leave all other mailboxes: none is, and it has to be
 // uploaded instead.
 func (a *Account) Copy(ctx context.Context, from mailbox.Name, messages []mailbox.Doomed, to mailbox.Name) (map[mailbox.ID]mailbox.ID, error) {
-	if a.isView(from) && !a.isView(to) {
+	if a.shows(from) && !a.shows(to) {
 		return nil, nil
 	}
 	return a.Account.Copy(ctx, from, messages, to)
-}
-
-// Unlabel takes messages out of one mailbox and leaves them in the others, by moving them to where they are anyway: All
-// Mail. gone are those that are no longer in the mailbox.
-func (a *Account) Unlabel(ctx context.Context, name mailbox.Name, messages []mailbox.Doomed) (gone []mailbox.ID, err error) {
-	all := a.Whole()
-	if all == "" || all == name {
-		return nil, &mailbox.MailboxError{Mailbox: name, Err: fmt.Errorf("messages cannot be taken out of this mailbox alone; All Mail is %q", string(all))}
-	}
-	moved, err := a.Account.Move(ctx, name, messages, all)
-	return slices.AppendSeq(moved.Gone, maps.Keys(moved.To)), err
 }
 
 // Elsewhere tells which messages of a mailbox are in further mailboxes than those named, which its owner does not sync.
@@ -87,17 +74,9 @@ func (a *Account) Elsewhere(ctx context.Context, name mailbox.Name, ids []mailbo
 	return elsewhere, err
 }
 
-// label is the label that a mailbox stands for.
-func (a *Account) label(name mailbox.Name) (string, error) {
-	if name == mailbox.Inbox {
-		return `\Inbox`, nil
-	}
-	return a.WireName(name)
-}
-
 // Discard removes messages for good, wherever they are: to the Trash first, and there by their new UIDs.
 func (a *Account) Discard(ctx context.Context, name mailbox.Name, messages []mailbox.Doomed, trash mailbox.Name) (gone []mailbox.ID, err error) {
-	if !a.isView(name) {
+	if !a.shows(name) {
 		gone, _, err = a.Remove(ctx, name, messages)
 		return gone, err
 	}

@@ -10,7 +10,11 @@ import (
 // hidden: what belongs to it is refused with BAD, and its response codes do not come.
 type Profile struct {
 	Name    string
-	Removed []string // capabilities, as CAPABILITY spells them
+	Removed []string      // capabilities, as CAPABILITY spells them
+	Manner  func() Manner // made anew for each connection; nil if it speaks as the server does
+	Blind   bool          // it offers CONDSTORE, and cannot tell whether anything changed
+
+	NoKeywords bool // it stores none
 }
 
 // The profiles that every suite runs on.

@@ -159,6 +159,21 @@ func TestProxyRefusesInTurnWithLiterals(t *testing.T) {
 	}
 }
 
+// A server may answer a command in place of letting its client send a literal.
+func TestProxyPassesWhatTheServerRefuses(t *testing.T) {
+	s := Dovecot(t, DovecotOptions{})
+	p := NewProxy(t, s.Addr, ProxyOptions{})
+	k := talk(t, p.Addr)
+	k.send("a LOGIN " + s.User + " pass\r\nb APPEND none {9999}\r\n")
+	k.until("b NO [TRYCREATE]")
+	k.send("c APPEND INBOX {6}\r\n")
+	k.until("+")
+	k.send("a: b\r\n\r\nd NOOP\r\n")
+	if got := k.until("d OK"); !strings.Contains(got, "c OK [APPENDUID ") {
+		t.Errorf("after what was refused: %s", got)
+	}
+}
+
 func TestProxyCounts(t *testing.T) {
 	s := Dovecot(t, DovecotOptions{})
 	p := NewProxy(t, s.Addr, ProxyOptions{Profile: Bare})

@@ -9,6 +9,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -55,8 +56,8 @@ func mailOf(n int) []byte {
 	return fmt.Appendf(nil, "From: a@example.org\r\nMessage-ID: <m%d@example.org>\r\nDate: Wed, 15 Nov 2023 10:00:0%d +0100\r\nSubject: number %d\r\n\r\ntext %d\r\n", n, n%10, n, n)
 }
 
-func (c *client) deliver(n int, labels ...string) {
-	c.web.Deliver(Mail{Raw: mailOf(n), Labels: labels, Date: time.Unix(1700000000+int64(n), 0)})
+func (c *client) deliver(n int, labels ...string) uint64 {
+	return c.web.Deliver(Mail{Raw: mailOf(n), Labels: labels, Date: time.Unix(1700000000+int64(n), 0)})
 }
 
 // id is the X-GM-MSGID of the n-th message of the account.
@@ -128,3 +129,9 @@ func base(s string) string { return base64.StdEncoding.EncodeToString([]byte(s))
 
 // uids are those of a mailbox, by the number of the message in the account.
 func (c *client) uid(box string, n int) uint32 { return c.s.Messages()[n-1].Folders[box] }
+
+// A clock is moved by hand.
+type clock struct{ seconds atomic.Int64 }
+
+func (c *clock) now() time.Time           { return time.Unix(1_700_000_000+c.seconds.Load(), 0).UTC() }
+func (c *clock) forward(by time.Duration) { c.seconds.Add(int64(by / time.Second)) }

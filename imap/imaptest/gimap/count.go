@@ -13,7 +13,7 @@ type Counters struct {
 	Flights int            // round trips: commands that came together count once
 	Down    int64          // octets, as they went over the connection
 	Up      int64
-	Bodies  map[uint64]int // how often the whole of each message was sent, by X-GM-MSGID
+	Bodies  map[uint64]int // how often the whole of each message was sent, to its last octet, by X-GM-MSGID
 	Broken  int            // how often only a part was, of any message
 	Deleted int            // \Deleted stored outside Spam and Trash, for each message
 }
@@ -36,6 +36,19 @@ func (s *Server) ResetCounters() {
 	defer s.mu.Unlock()
 	s.settleCounts()
 	s.count.clear()
+}
+
+// EverDeleted tells how often \Deleted was stored outside Spam and Trash since the server began, whoever reset the counters.
+func (s *Server) EverDeleted() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.deleted
+}
+
+// noteDeleted counts that a client stored \Deleted outside Spam and Trash. The lock is held.
+func (s *Server) noteDeleted() {
+	s.count.Deleted++
+	s.deleted++
 }
 
 // settleCounts adds what the connections that live have counted. The lock is held.

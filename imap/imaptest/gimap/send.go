@@ -2,7 +2,6 @@ package gimap
 
 import (
 	"math"
-	"net"
 	"time"
 )
 
@@ -149,5 +148,3 @@ func (c *session) pause(d time.Duration) {
 	}
 	<-time.After(d)
 }
-
-var _ net.Conn = (*countedConn)(nil)

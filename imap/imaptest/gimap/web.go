@@ -192,7 +192,7 @@ func (s *Server) Message(id uint64) (m Message, ok bool) {
 // A Folder is a mailbox.
 type Folder struct {
 	Name     string // in UTF-8
-	Use      string // its special use, `\Inbox` for INBOX, empty for a label
+	Use      string // its special use; `\Inbox`, `\Chats` and the like for what is Gmail's and has none; empty for a label
 	Validity uint32
 	Next     uint32
 	Hidden   bool
@@ -217,11 +217,4 @@ func (s *Server) Role(use string) string {
 		return f.name
 	}
 	return ""
-}
-
-// A Submission is a message that was sent.
-type Submission struct {
-	From string
-	To   []string
-	Raw  []byte
 }

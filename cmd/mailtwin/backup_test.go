@@ -1,0 +1,71 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"mailtwin/imap/imaptest"
+)
+
+// A sync does not become a backup by the way, nor a backup a sync.
+func TestBackupMode(t *testing.T) {
+	w, _ := memoryWorld(t, 3)
+	w.want(exitUsage, "", "no account has mode", "backup")
+	w.want(exitDone, "", "", "sync")
+	w.want(exitUsage, "", `set mode = "backup" in the configuration`, "backup", "work")
+	w.set("mode", "backup")
+	w.want(exitDone, "", "it is a backup from now on", "sync")
+	w.want(exitDone, "", "", "backup")
+	w.set("mode", "sync")
+	w.want(exitDone, "", "it is synced both ways from now on", "sync")
+
+	w, _ = memoryWorld(t, 3)
+	w.want(exitDone, "", "", "backup", "work")
+	w.want(exitUsage, "", `set mode = "sync" in the configuration`, "sync")
+}
+
+// What vanished on the server is kept as long as keep_deleted says, and what the Maildir lost comes again.
+func TestBackupKeepDeleted(t *testing.T) {
+	w, server := memoryWorld(t, 10)
+	account := imaptest.NewAccount(t, server.Addr, server.User, server.Password)
+	tree := imaptest.Tree{Root: w.maildir()}
+	count := func() int {
+		t.Helper()
+		view, err := tree.View()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return len(view.Copies)
+	}
+	day := time.Now()
+	w.prepare = func(env *environment) { env.now = func() time.Time { return day } }
+	w.set("mode", "backup")
+	w.want(exitDone, "", "", "backup")
+	if err := account.Expunge("INBOX", 1, 2, 3); err != nil {
+		t.Fatal(err)
+	}
+	w.want(exitDone, "INBOX: 3 gone on the server, kept here", "", "backup", "-v")
+	w.want(exitDone, "nothing to do", "", "backup", "-n")
+	if n := count(); n != 10 {
+		t.Errorf("%d messages are here", n)
+	}
+	w.set("keep_deleted", "30d")
+	day = day.AddDate(0, 0, 29)
+	w.want(exitDone, "", "", "backup")
+	day = day.AddDate(0, 0, 2)
+	w.want(exitDone, "up to date", "3 messages removed in the Maildir: gone on the server for more than 30 days", "backup", "-v")
+	if n := count(); n != 7 {
+		t.Errorf("%d messages are here after keep_deleted", n)
+	}
+
+	if err := os.RemoveAll(filepath.Join(w.maildir(), "INBOX")); err != nil {
+		t.Fatal(err)
+	}
+	w.want(exitBrake, "", "hint: is the disk mounted, and is maildir the right folder? Nothing was changed. To fetch all mail again: mailtwin backup --refill work", "backup")
+	w.want(exitDone, "", "", "backup", "--refill", "work")
+	if n := count(); n != 7 {
+		t.Errorf("%d messages are here after --refill", n)
+	}
+}

@@ -1,0 +1,169 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"iter"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"mailtwin/imap"
+	"mailtwin/imap/gmail"
+	"mailtwin/imap/wire"
+	"mailtwin/mailbox"
+	"mailtwin/state"
+	"mailtwin/syncer"
+)
+
+// A migration is one run of a migration.
+type migration struct {
+	env     *environment
+	o       migrateOptions
+	choice  choice
+	account [2]*account // source and destination
+	trace   *wire.TraceWriter
+	teller  *teller
+	state   string
+
+	ledger   *state.DB
+	mapping  *mapping
+	balances []syncer.Balance
+	left     error // why it is not complete
+}
+
+// run copies, and counts afterwards.
+func (m *migration) run(ctx context.Context) (report *syncer.Report, err error) {
+	path := m.state
+	if _, err := os.Lstat(path); m.o.dryRun && errors.Is(err, fs.ErrNotExist) {
+		scratch, err := os.MkdirTemp("", "mailtwin-dry-run-")
+		if err != nil {
+			return nil, err
+		}
+		defer func() { _ = os.RemoveAll(scratch) }() // what is left is in the system's temporary directory
+		path = filepath.Join(scratch, "state.db")
+	}
+	if m.ledger, err = state.Open(ctx, path, state.Options{}); err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, m.ledger.Close()) }()
+	if err := m.sameAccounts(); err != nil {
+		return nil, err
+	}
+	var sides [2]*imap.Account
+	for i, a := range m.account {
+		options := m.env.imapOptions(a, m.trace, m.teller.note)
+		options.Traffic, options.ReadOnly = &m.teller.traffic, i == 0 || m.o.dryRun
+		if sides[i], err = imap.Open(ctx, options); err != nil {
+			return nil, fmt.Errorf("account %q: %w", a.name, err)
+		}
+		defer func() { err = errors.Join(err, sides[i].Close()) }()
+	}
+	return m.copy(ctx, sides)
+}
+
+// sameAccounts makes sure that the state is that of these two accounts.
+func (m *migration) sameAccounts() error {
+	was, err := m.ledger.Settings()
+	if err != nil {
+		return err
+	}
+	is := map[string]string{"source": m.account[0].source(), "destination": m.account[1].source()}
+	for _, key := range []string{"source", "destination"} {
+		if was[key] != "" && was[key] != is[key] {
+			return &changedError{state: m.state, key: key, was: was[key], is: is[key]}
+		}
+	}
+	if m.o.dryRun || was["source"] != "" {
+		return nil
+	}
+	return m.ledger.PutSettings(is)
+}
+
+func (m *migration) copy(ctx context.Context, sides [2]*imap.Account) (*syncer.Report, error) {
+	far, unasked := m.side(sides[0], m.ledger)
+	near, _ := m.side(sides[1], noLedger{})
+	infos, err := far.Mailboxes(ctx)
+	if err != nil {
+		return nil, err
+	}
+	there, err := near.Mailboxes(ctx)
+	if err != nil {
+		return nil, err
+	}
+	m.mapping = newMapping(infos, there, m.choice.rules)
+	names, roles := []mailbox.Name{}, map[mailbox.Name]mailbox.Role{}
+	for _, info := range infos {
+		names, roles[info.Name] = append(names, info.Name), info.Role
+	}
+	patterns := chosen(m.account[0].Mailboxes, m.o.mailboxes)
+	all := len(m.account[0].Mailboxes)+len(m.o.mailboxes) > 0
+	options := syncer.Options{
+		Direction: syncer.Transfer, DryRun: m.o.dryRun, AllowDelete: m.o.again, Retry: m.o.retry, Events: m.teller,
+		Choose: m.choice.chooses(), Once: sides[1].Has(gmail.Capability),
+		OneCopy:   sides[0].Has(gmail.Capability) && m.o.labels == labelsFirst,
+		Mailboxes: func(name mailbox.Name) bool { return patterns(name) && (all || !unasked(name)) },
+		Before: func(a, b mailbox.Name) int {
+			return cmp.Or(rank(a, roles[a])-rank(b, roles[b]), strings.Compare(string(a), string(b)))
+		},
+	}
+	as := syncer.NewAs(near, names, m.mapping.to)
+	report, err := syncer.Run(ctx, far, as, m.ledger, options)
+	if err != nil || m.o.dryRun {
+		return report, err
+	}
+	far, _ = m.side(sides[0], m.ledger) // which knows nothing of what was seen so far
+	near, _ = m.side(sides[1], noLedger{})
+	m.balances, err = syncer.Reconcile(ctx, far, syncer.NewAs(near, names, m.mapping.to), m.ledger, options)
+	if err != nil {
+		return report, fmt.Errorf("count both accounts anew: %w", err)
+	}
+	m.left = m.verdict(report)
+	return report, nil
+}
+
+// side is an account as the engine sees it, and what is left out of it unless its owner asks.
+func (m *migration) side(a *imap.Account, ledger gmail.Ledger) (syncer.Replica, func(mailbox.Name) bool) {
+	if !a.Has(gmail.Capability) {
+		return farSide{a}, func(mailbox.Name) bool { return false }
+	}
+	g := gmail.New(a, gmail.Options{Ledger: ledger, Report: m.teller.note, Identify: true})
+	return gmailSide{g}, g.Unasked
+}
+
+// rank orders mailboxes: what has several labels goes where its owner looks for it first, and into the archive last.
+func rank(name mailbox.Name, role mailbox.Role) int {
+	order := []mailbox.Role{"Sent", "Drafts", "", "Archive", "Junk", mailbox.RoleTrash, "Flagged", "Important", "All"}
+	if name == mailbox.Inbox {
+		return -1
+	}
+	if i := slices.Index(order, role); i >= 0 {
+		return i
+	}
+	return slices.Index(order, "")
+}
+
+// noLedger is the ledger of a Gmail account of which nothing is known.
+type noLedger struct{}
+
+func (noLedger) Mailboxes(context.Context) ([]mailbox.Twin, error) { return nil, nil }
+
+func (noLedger) ByHint(context.Context, mailbox.Hint) iter.Seq2[mailbox.Located, error] {
+	return func(func(mailbox.Located, error) bool) {}
+}
+
+// verdict is nil if all that the migration is about is at the destination.
+func (m *migration) verdict(report *syncer.Report) error {
+	missing := 0
+	for _, b := range m.balances {
+		missing += len(b.Missing)
+	}
+	if missing > 0 {
+		return errors.Join(fmt.Errorf("not complete: %s left behind", plural(missing, "message")), leftBehind(report))
+	}
+	return leftBehind(report)
+}

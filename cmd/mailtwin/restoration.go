@@ -1,0 +1,264 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"mailtwin/imap"
+	"mailtwin/imap/gmail"
+	"mailtwin/imap/wire"
+	"mailtwin/mailbox"
+	"mailtwin/maildir"
+	"mailtwin/state"
+	"mailtwin/syncer"
+)
+
+// A restoration is one run of a restore. What it did is in no state: what the server has is recognised each time.
+type restoration struct {
+	env       *environment
+	o         restoreOptions
+	selection selection
+	account   *account
+	trace     *wire.TraceWriter
+	teller    *teller
+
+	near    *imap.Account
+	mapping *mapping
+	report  *syncer.Report
+}
+
+// A source is a Maildir to take mail from.
+type source struct {
+	root   string
+	layout maildir.Layout
+	among  map[mailbox.Place]bool // only these; nil is all
+}
+
+func (r *restoration) run(ctx context.Context) (err error) {
+	sources, err := r.sources(ctx)
+	if err != nil {
+		return err
+	}
+	options := r.env.imapOptions(r.account, r.trace, r.teller.note)
+	options.Traffic, options.ReadOnly = &r.teller.traffic, r.o.dryRun
+	if r.near, err = imap.Open(ctx, options); err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, r.near.Close()) }()
+	for _, s := range sources {
+		report, err := r.bring(ctx, s)
+		if r.report != nil && report != nil {
+			report.Include(r.report)
+		}
+		if report != nil {
+			r.report = report
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// sources are the Maildirs that mail is to be taken from.
+func (r *restoration) sources(ctx context.Context) ([]source, error) {
+	own := source{root: r.account.Maildir, layout: maildir.Layout(r.account.Layout)}
+	if r.o.from != "" {
+		path, err := filepath.Abs(r.env.expand(r.o.from))
+		return []source{{root: path}}, err
+	}
+	if r.selection.vanished.IsZero() {
+		return []source{own}, nil
+	}
+	var err error
+	if own.among, err = r.kept(ctx); err != nil {
+		return nil, err
+	}
+	days, err := os.ReadDir(r.account.attic())
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	sources := []source{own}
+	for _, d := range days {
+		day, err := time.ParseInLocation(time.DateOnly, d.Name(), time.Local)
+		if err == nil && d.IsDir() && !day.Before(r.selection.vanished) {
+			sources = append(sources, source{root: filepath.Join(r.account.attic(), d.Name())})
+		}
+	}
+	return sources, nil
+}
+
+// kept are the files of the account's Maildir that vanished on the server since the day that was named.
+func (r *restoration) kept(ctx context.Context) (among map[mailbox.Place]bool, err error) {
+	ledger, err := state.OpenReadOnly(r.account.State)
+	if errors.As(err, new(*state.LockedError)) {
+		ledger, err = state.OpenSnapshot(ctx, r.account.State)
+	}
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, ledger.Close()) }()
+	twins, err := ledger.Mailboxes(ctx)
+	if err != nil {
+		return nil, err
+	}
+	among = map[mailbox.Place]bool{}
+	for _, t := range twins {
+		for pair, err := range ledger.Pairs(ctx, t.Name) {
+			if err != nil {
+				return nil, err
+			}
+			if pair.Parked == mailbox.Left && !pair.Since.Before(r.selection.vanished) {
+				among[mailbox.Place{Mailbox: t.Name, ID: pair.Near}] = true
+			}
+		}
+	}
+	return among, nil
+}
+
+// open opens a Maildir as it is laid out.
+func (s source) open() (*maildir.Tree, error) {
+	tree, err := maildir.Open(maildir.Options{Root: s.root, Layout: s.layout})
+	if err != nil || s.layout != "" {
+		return tree, err
+	}
+	other, err := tree.OtherLayout()
+	if err != nil || !other {
+		return tree, err
+	}
+	if err := tree.Close(); err != nil {
+		return nil, err
+	}
+	return maildir.Open(maildir.Options{Root: s.root, Layout: maildir.PlusPlus})
+}
+
+// bring uploads what the server lacks of one Maildir.
+func (r *restoration) bring(ctx context.Context, s source) (report *syncer.Report, err error) {
+	tree, err := s.open()
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, tree.Close()) }()
+	scratch, err := os.MkdirTemp("", "mailtwin-restore-")
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(scratch)) }()
+	ledger, err := state.Open(ctx, filepath.Join(scratch, "state.db"), state.Options{})
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, ledger.Close()) }()
+	var near syncer.Replica = farSide{r.near}
+	if r.near.Has(gmail.Capability) {
+		near = gmailSide{gmail.New(r.near, gmail.Options{Ledger: noLedger{}, Report: r.teller.note, Identify: true})}
+	}
+	infos, err := tree.Mailboxes(ctx)
+	if err != nil {
+		return nil, err
+	}
+	there, err := near.Mailboxes(ctx)
+	if err != nil {
+		return nil, err
+	}
+	r.mapping = newMapping(infos, there, r.selection.rules)
+	names := make([]mailbox.Name, len(infos))
+	for i, info := range infos {
+		names[i] = info.Name
+	}
+	patterns := mailbox.Patterns(r.o.mailboxes)
+	return syncer.Run(ctx, nearSide{tree}, syncer.NewAs(near, names, r.to), ledger, syncer.Options{
+		Direction: syncer.Transfer, AsFound: true, DryRun: r.o.dryRun, Events: r.teller, Mailboxes: patterns.Match,
+		Choose: r.selection.chooses(s.among), Once: r.near.Has(gmail.Capability), Listed: r.list, Workers: r.near.Parallel(),
+	})
+}
+
+// to is what the server calls a mailbox of the Maildir.
+func (r *restoration) to(name mailbox.Name) mailbox.Name {
+	to := r.mapping.to(name)
+	if r.o.to == "" {
+		return to
+	}
+	return mailbox.Name(strings.TrimSuffix(r.o.to, "/")) + "/" + to
+}
+
+// list tells of one message that would be brought back.
+func (r *restoration) list(name mailbox.Name, a syncer.Arrival) {
+	id := "no Message-ID"
+	if a.Evidence != nil && a.Evidence.Content.MessageID != "" {
+		id = a.Evidence.Content.MessageID
+	}
+	day := time.Unix(a.Date, 0).Format("2006-01-02 15:04")
+	if r.o.json {
+		r.teller.event("message", map[string]any{
+			"mailbox": string(name), "destination": string(r.to(name)), "file": string(a.ID), "date": day, "bytes": a.Size, "message_id": id,
+		})
+		return
+	}
+	if !r.o.quiet {
+		r.env.print("%s: %s  %9s  %s", show(string(r.to(name))), day, octetsFor(a.Size), show(id))
+	}
+}
+
+// finish tells what came of it.
+func (r *restoration) finish(err error) error {
+	report := r.report
+	if report == nil {
+		report = &syncer.Report{}
+	}
+	left := leftBehind(report)
+	if err == nil && !r.o.dryRun {
+		err = left
+	}
+	t := r.teller
+	total := report.Total()
+	if r.o.json {
+		fields := map[string]any{
+			"restored": total.Downloaded + total.Copied[syncer.Near], "restored_bytes": total.DownloadedSize, "there_already": total.Adopted,
+			"problems": len(report.Problems), "dry_run": r.o.dryRun,
+		}
+		t.outcome(fields, err)
+		t.event("summary", fields)
+		return err
+	}
+	t.bar.aside(func() {
+		t.more()
+		if !r.o.quiet {
+			r.tell(report, total)
+		}
+		if err != nil {
+			for _, e := range each(err) {
+				t.env.complain(t.account, t.inWords(e))
+			}
+		}
+	})
+	return err
+}
+
+func (r *restoration) tell(report *syncer.Report, total syncer.Counts) {
+	if r.o.dryRun {
+		r.env.print("%s to bring back, %s; %d there already", r.messages(total), octetsFor(total.DownloadedSize), total.Adopted)
+		return
+	}
+	for _, c := range report.Mailboxes {
+		if n := c.Downloaded + c.Copied[syncer.Near]; n > 0 {
+			r.env.print("%s: %d brought back", show(string(r.to(c.Mailbox))), n)
+		}
+	}
+	r.env.print("%s brought back, %d there already", r.messages(total), total.Adopted)
+}
+
+// messages says how many are uploaded, and into how many further mailboxes the server copies them.
+func (r *restoration) messages(total syncer.Counts) string {
+	text := plural(total.Downloaded, "message")
+	if n := total.Copied[syncer.Near]; n > 0 {
+		text += fmt.Sprintf(" (and %s on the server)", plural(n, "further place"))
+	}
+	return text
+}
