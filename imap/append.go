@@ -75,7 +75,7 @@ func (b *Batch) Add(ctx context.Context, m mailbox.Message, body io.Reader) erro
 // named names the error that ends a batch.
 func (b *Batch) named(err error) error {
 	var box *mailbox.MailboxError
-	if err = b.account.pace.judge(err); err == nil || errors.As(err, &box) {
+	if err = b.account.pace.verdict(err); err == nil || errors.As(err, &box) {
 		return err
 	}
 	return fmt.Errorf("append to %q: %w", string(b.name), err)

@@ -51,7 +51,7 @@ func (a *Account) Ask(ctx context.Context, name mailbox.Name, q Question) (Selec
 		a.keeps[name] = s.holds(opened)
 		a.mu.Unlock()
 		for _, answer := range status {
-			if err := verdict(answer); err != nil {
+			if err := answer.Err(); err != nil {
 				return err
 			}
 		}
@@ -85,14 +85,11 @@ func CursorAt(mark string, validity, next uint32) mailbox.Cursor {
 // ValidityOf is the UIDVALIDITY under which a cursor was made; 0 if it does not say.
 func ValidityOf(c mailbox.Cursor) uint32 { return readMemo(c).Validity }
 
-// Has tells whether the server announced a capability after the login.
+// Has tells whether the server announced a capability after the last login.
 func (a *Account) Has(capability string) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	for _, s := range a.idle {
-		return s.caps[capability]
-	}
-	return false
+	return a.offers[capability]
 }
 
 // StoreLabels adds or takes labels of messages, in modified UTF-7 as they go over the wire. add is "+" or "-".
@@ -115,7 +112,7 @@ func (a *Account) StoreLabels(ctx context.Context, name mailbox.Name, ids []mail
 			return err
 		}
 		for _, answer := range status {
-			if err := verdict(answer); err != nil {
+			if err := answer.Err(); err != nil {
 				return err
 			}
 		}
@@ -163,7 +160,7 @@ func (a *Account) Find(ctx context.Context, name mailbox.Name, key, value string
 		if err != nil {
 			return err
 		}
-		return verdict(status[0])
+		return status[0].Err()
 	})
 	return ids, named(name, "search", err)
 }

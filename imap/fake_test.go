@@ -20,7 +20,8 @@ import (
 
 // A fake is a server that says what a test wants. Answers are found by what a command begins with, the longest first;
 // "%s" stands for its tag. A command without an answer is answered OK. One that announces a literal, and waits, is first
-// given the answer to "{" and itself, which is to go on if there is none; where that is a refusal, no literal follows.
+// given the answer to "{" and itself, which is to go on if there is none; where that is a refusal, no literal follows. Behind a BYE
+// the connection is closed.
 type fake struct {
 	t        *testing.T
 	listener net.Listener
@@ -108,7 +109,7 @@ func (f *fake) serve(conn net.Conn) {
 		if answer == silence {
 			continue
 		}
-		if _, err := io.WriteString(conn, strings.ReplaceAll(answer, "%s", tag)); err != nil || answer == "" {
+		if _, err := io.WriteString(conn, strings.ReplaceAll(answer, "%s", tag)); err != nil || answer == "" || strings.HasPrefix(answer, "* BYE") {
 			return
 		}
 		if strings.HasPrefix(answer, "+") {

@@ -3,6 +3,7 @@ package imap
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"time"
@@ -55,10 +56,13 @@ func (b *Batch) send(ctx context.Context, letters ...letter) error {
 	if err := b.hear(ctx, appendWindow-p.octets); err != nil {
 		return err
 	}
+	if err := b.connect(ctx); err != nil {
+		return err
+	}
 	p.before = b.account.given(b.name)
 	wait, err := b.session.conn.StartLiterals(ctx, b.command(letters))
 	if err != nil {
-		return err
+		return b.doubt(err, letters)
 	}
 	p.wait = wait
 	b.flight = append(b.flight, p)
@@ -106,13 +110,29 @@ func (b *Batch) hear(ctx context.Context, room int64) error {
 		p := b.flight[0]
 		status, err := p.wait(ctx)
 		if err != nil {
-			return err
+			return b.doubt(err, nil)
 		}
 		b.flight, b.octets = b.flight[1:], b.octets-p.octets
 		if err := b.conclude(ctx, p, status); err != nil {
 			return err
 		}
 	}
+	return nil
+}
+
+// doubt deals with a session that the server ended, as it may at any moment, and said so: of what was on its way nobody knows
+// whether it is stored, and what follows goes over another session. Any other error is returned.
+func (b *Batch) doubt(err error, sending []letter) error {
+	if !errors.Is(err, wire.ErrBye) || !again(b.account.pace.verdict(err)) {
+		return err
+	}
+	for _, p := range b.flight {
+		sending = append(p.letters, sending...)
+	}
+	for _, l := range sending {
+		b.stored = append(b.stored, mailbox.Stored{Source: l.id, Unsure: true})
+	}
+	b.disconnect()
 	return nil
 }
 
@@ -135,6 +155,9 @@ func (b *Batch) conclude(ctx context.Context, p parcel, status wire.Status) erro
 			}
 		}
 	default:
+		if err := b.account.pace.quota(); err != nil {
+			return err
+		}
 		b.stored = append(b.stored, mailbox.Stored{Source: p.letters[0].id, Refused: refused})
 	}
 	return nil

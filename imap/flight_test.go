@@ -211,7 +211,7 @@ func TestUploadWindow(t *testing.T) {
 		}
 		_ = a.Close() // its connection is gone
 		f.served.Wait()
-		if len(f.literals) != 32 {
+		if n := len(f.literals); n > 32 || n < 2 {
 			t.Errorf("%q: %d literals were sent before an answer", caps, len(f.literals))
 		}
 	}

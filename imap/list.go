@@ -102,6 +102,9 @@ func (l *listing) collect(ctx context.Context) error {
 		if status[0].Kind == "OK" {
 			return nil
 		}
+		if err := s.account.pace.quota(); err != nil {
+			return err
+		}
 		s.caps["LIST-STATUS"] = false // announced, and yet refused
 	}
 	return l.collectSlowly(ctx)
@@ -119,7 +122,7 @@ func (l *listing) collectSlowly(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := verdict(status[0]); err != nil {
+	if err := status[0].Err(); err != nil {
 		return err
 	}
 	var cmds []*wire.Command
@@ -272,5 +275,5 @@ func (a *Account) Vanished(ctx context.Context, name mailbox.Name) (bool, error)
 		}
 		return err
 	})
-	return gone, err
+	return gone && err == nil, err
 }

@@ -23,7 +23,7 @@ func (s *session) verify(ctx context.Context, messages []mailbox.Doomed) (same, 
 		if err != nil {
 			return nil, nil, err
 		}
-		if err := verdict(status[0]); err != nil {
+		if err := status[0].Err(); err != nil {
 			return nil, nil, err
 		}
 	}
@@ -64,7 +64,7 @@ func (a *Account) Remove(ctx context.Context, name mailbox.Name, messages []mail
 	if err := a.mayChange(name, "remove messages"); err != nil {
 		return nil, nil, err
 	}
-	err = a.once(ctx, name, func(s *session) error {
+	err = a.resume(ctx, name, func(s *session) error {
 		if err := s.use(ctx, name); err != nil {
 			return err
 		}

@@ -249,7 +249,7 @@ func (v *survey) listAll(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return verdict(status[0])
+	return status[0].Err()
 }
 
 // remember keeps the validity under which the UIDs of this mailbox hold, and its flags.

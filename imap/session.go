@@ -21,6 +21,8 @@ type session struct {
 	client  *imapclient.Client
 	caps    map[string]bool
 
+	advice advice
+
 	asked    bool         // ENABLE was sent, or is not wanted
 	resyncs  bool         // QRESYNC was asked for
 	opened   bool         // some mailbox may be selected, or examined
@@ -65,12 +67,15 @@ func (s *session) exec(ctx context.Context, handle func(*wire.Response) error, c
 
 func (s *session) condstore() bool { return s.caps["CONDSTORE"] || s.caps["QRESYNC"] }
 
+// gmail is the capability that Gmail alone has.
+const gmail = "X-GM-EXT-1"
+
 // idItem is the item that brings the server's own name for a message; empty if it has none.
 //
 // Source: RFC 8474, section 5.1; Gmail's X-GM-EXT-1.
 func (s *session) idItem() string {
 	switch {
-	case s.caps["X-GM-EXT-1"]:
+	case s.caps[gmail]:
 		return "X-GM-MSGID"
 	case s.caps["OBJECTID"]:
 		return "EMAILID"
@@ -153,35 +158,9 @@ func refusedMailbox(name mailbox.Name, refused *goimap.Error) error {
 	return &mailbox.MailboxError{Mailbox: name, Err: err}
 }
 
-// passing are the codes of what may go well later, and passingText what is said instead.
-//
-// Source: RFC 5530, section 3; [THROTTLED] and a System Error are Gmail's.
-var (
-	passing = []goimap.ResponseCode{
-		goimap.ResponseCodeUnavailable, goimap.ResponseCodeInUse, goimap.ResponseCodeServerBug, goimap.ResponseCodeLimit, "THROTTLED",
-	}
-	passingText = []string{"system error", throttled}
-)
-
-// passes tells whether what was refused may go well later.
-func passes(code, text string) bool {
-	text = strings.ToLower(text)
-	return slices.Contains(passing, goimap.ResponseCode(code)) ||
-		slices.ContainsFunc(passingText, func(words string) bool { return strings.Contains(text, words) })
-}
-
-// verdict is the error of a command that was not done; nil if it was.
-func verdict(s wire.Status) error {
-	err := s.Err()
-	if err != nil && passes(s.Code, s.Text) {
-		return fmt.Errorf("%w: %w", mailbox.ErrTemporary, err)
-	}
-	return err
-}
-
 // refusedText is what the server said, without go-imap's prefix.
 func refusedText(refused *goimap.Error) error {
-	return refusedStatus(wire.Status{Kind: string(refused.Type), Code: string(refused.Code), Text: plainText(refused.Text)})
+	return refusedStatus(statusOf(refused))
 }
 
 // refusedStatus is what the server said.
@@ -191,10 +170,15 @@ func refusedStatus(status wire.Status) error {
 		text += "[" + status.Code + "] "
 	}
 	text += status.Text
-	if passes(status.Code, status.Text) {
+	if status.Passing() {
 		return fmt.Errorf("%w: %s", mailbox.ErrTemporary, text)
 	}
 	return errors.New(text)
+}
+
+// statusOf is what the server said, as the layer below go-imap would tell it.
+func statusOf(refused *goimap.Error) wire.Status {
+	return wire.Status{Kind: string(refused.Type), Code: string(refused.Code), Text: plainText(refused.Text)}
 }
 
 // plainText takes back the mark that the guard puts before a text.

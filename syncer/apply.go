@@ -299,7 +299,7 @@ func (a *applier) finish(ctx context.Context, jobs []*job) error {
 	a.report.Settled = a.doubt == [2]bool{}
 	var updates []mailbox.Update
 	for _, j := range jobs {
-		if j.dirty != [2]bool{} || j.failed != [2]bool{} {
+		if j.dirty[Far] || j.failed != [2]bool{} {
 			a.report.Settled = false
 		}
 		if !j.forgotten && !j.failed[Far] && !j.failed[Near] {

@@ -50,7 +50,9 @@ func (t *transfers) linkInto(ctx context.Context, j *job) error {
 			if !errors.Is(source.err, mailbox.ErrQuota) && !errors.Is(source.err, errUntold) {
 				t.problem(&mailbox.MessageError{Mailbox: j.name, ID: a.ID, Err: source.err})
 			}
-			left.Put = append(left.Put, pendingPair(a))
+			if !a.OnRecord {
+				left.Put = append(left.Put, pendingPair(a))
+			}
 			continue
 		}
 		a.Hint = source.Hint

@@ -19,9 +19,9 @@ type Mender interface {
 
 // RepairOptions say how a repair is to go.
 type RepairOptions struct {
-	// Allowance, if not nil, tells how many octets may still come from the far side.
-	Allowance func() (down, up int64)
-	Events    Events // may be nil
+	// Budget, if not nil, limits what comes from the far side.
+	Budget Budget
+	Events Events // may be nil
 }
 
 // Repair mends what Verify found, as far as that can be done from what the far side has, and notes in each Difference what
@@ -190,13 +190,11 @@ func (r *repair) fetchAll(ctx context.Context, name mailbox.Name, list []*Differ
 			octets += list[n].Pair.Size + perMessage
 			n++
 		}
-		if r.opts.Allowance != nil {
-			if down, _ := r.opts.Allowance(); octets > down {
-				for _, d := range list {
-					d.Err = mailbox.ErrQuota
-				}
-				return nil
+		if r.opts.Budget != nil && octets > r.opts.Budget.Left(Far) {
+			for _, d := range list {
+				d.Err = mailbox.ErrQuota
 			}
+			return nil
 		}
 		if r.opts.Events != nil {
 			r.opts.Events.Planned(n, octets)

@@ -10,7 +10,7 @@ import (
 type Report struct {
 	Mailboxes []*Counts // those in which something happened, INBOX first
 	Problems  []error   // what was left behind, with its reason: *mailbox.MessageError, *mailbox.MailboxError
-	Settled   bool      // nothing was left undone in the mailboxes that the run was about, so that it need not be looked for again
+	Settled   bool      // of what happened on the far side, in the mailboxes that the run was about, nothing has to be looked for again
 	Looked    int       // how many mailboxes the run was about
 	// Waiting is what former runs left behind and what it was not yet time to try again.
 	Waiting []mailbox.Trouble

@@ -7,6 +7,7 @@ import (
 	"io"
 	"slices"
 	"sync"
+	"sync/atomic"
 
 	"golang.org/x/sync/errgroup"
 
@@ -71,23 +72,39 @@ type transfers struct {
 type load func(context.Context) error
 
 // run works through the loads of all mailboxes in order, several at once, so that one huge mailbox keeps all workers
-// busy too.
+// busy too. Once the quota is used up none is begun, and those that are under way may end: what is on its way to them has
+// been paid for.
 func (t *transfers) run(ctx context.Context, jobs []*job, loads func(*job) []load) error {
 	group, loading := errgroup.WithContext(ctx)
 	group.SetLimit(max(1, t.opts.Workers))
+	var spent atomic.Pointer[error]
+	over := func() bool { return loading.Err() != nil || spent.Load() != nil }
 	for _, j := range jobs {
 		if j.failed[Far] || j.failed[Near] {
 			continue
 		}
 		for _, load := range loads(j) {
-			if loading.Err() != nil {
+			if over() {
 				break
 			}
-			group.Go(func() error { return t.tolerate(j, load(loading)) })
+			group.Go(func() error {
+				if over() { // while it waited for a worker
+					return nil
+				}
+				err := t.tolerate(j, load(loading))
+				if errors.Is(err, mailbox.ErrQuota) {
+					spent.Store(&err)
+					return nil
+				}
+				return err
+			})
 		}
 	}
 	if err := group.Wait(); err != nil {
 		return err
+	}
+	if err := spent.Load(); err != nil {
+		return *err
 	}
 	return ctx.Err()
 }
@@ -152,9 +169,9 @@ func portions(list []Arrival, count int, octets int64) [][]Arrival {
 
 // download brings one load to the near side.
 func (t *transfers) download(ctx context.Context, j *job, part []Arrival) (err error) {
-	part, over, done := t.allow(j, Far, part)
-	defer done()
-	if err := t.putOff(ctx, j, over); err != nil || len(part) == 0 {
+	part, over, large, room := t.allow(j, Far, part)
+	defer room.end()
+	if err := t.putOff(ctx, j, over, large); err != nil || len(part) == 0 {
 		return err
 	}
 	intents, err := t.beginTransfer(ctx, j, part)
@@ -167,11 +184,15 @@ func (t *transfers) download(ctx context.Context, j *job, part []Arrival) (err e
 	}
 	defer func() { err = errors.Join(err, batch.Close()) }()
 	c := t.carrier(j, Far, batch, part)
+	c.room = room
 	broken := t.side[Far].Fetch(ctx, j.name, ids(part), c.into(ctx), c.problem)
-	if broken != nil && (!errors.Is(broken, mailbox.ErrTemporary) || ctx.Err() != nil) {
+	if broken != nil && !errors.Is(broken, mailbox.ErrTemporary) && ctx.Err() == nil {
 		return fmt.Errorf("download: %w", broken)
 	}
-	stored, err := batch.Flush(ctx) // what came before the line broke need not come again
+	if t.opts.Direction != Transfer { // what came before the line broke, or the run was stopped, need not come again
+		ctx = context.WithoutCancel(ctx)
+	}
+	stored, err := batch.Flush(ctx)
 	if err != nil {
 		broken = errors.Join(broken, fmt.Errorf("store what was downloaded: %w", err))
 	}
@@ -187,7 +208,7 @@ func (t *transfers) download(ctx context.Context, j *job, part []Arrival) (err e
 	}
 	arrived := slices.Clone(update.Put)
 	for id, arrival := range c.byID {
-		update.Put = append(update.Put, c.postponed(arrival))
+		update.Put = append(update.Put, c.postponed(c.job, arrival, c.left[arrival.ID]))
 		update.End = append(update.End, begun(intents, id)...)
 	}
 	return errors.Join(t.ledger.Commit(ctx, update), t.reunite(ctx, j, arrived))
@@ -246,6 +267,7 @@ type carrier struct {
 	left  map[mailbox.ID]error           // what will not, with the reason
 	taken map[mailbox.ID]int64           // how many octets each of those has that the batch took
 	sums  map[mailbox.ID]*mailbox.Summer // of what passes, in a transfer
+	room  *grant                         // in the budget
 }
 
 func (t *transfers) carrier(j *job, from Side, batch Batch, part []Arrival) *carrier {
@@ -272,6 +294,7 @@ func (c *carrier) body(ctx context.Context, id mailbox.ID, body io.Reader) error
 	}
 	counted := &counter{r: body, progress: c.opts.Events}
 	err := c.batch.Add(ctx, m, counted)
+	c.room.arrived(arrival)
 	var one *mailbox.MessageError
 	if errors.As(err, &one) {
 		c.left[id] = one.Err
@@ -297,7 +320,9 @@ func (c *carrier) settled(all []mailbox.Stored) []mailbox.Stored {
 			continue
 		}
 		stored = append(stored, s)
-		c.count(c.job.name, func(n *Counts) { n.transferred(c.from, c.taken[s.Source]) })
+		if !s.Unsure { // the next pass tells, and counts it once it is sure
+			c.count(c.job.name, func(n *Counts) { n.transferred(c.from, c.taken[s.Source]) })
+		}
 	}
 	return stored
 }
@@ -348,19 +373,23 @@ func (c *carrier) downloaded(s mailbox.Stored) mailbox.Pair {
 }
 
 // postponed records a message that did not come, so that the next run asks for it again.
-func (c *carrier) postponed(arrival Arrival) mailbox.Pair {
-	reason := c.left[arrival.ID]
+func (t *transfers) postponed(j *job, arrival Arrival, reason error) mailbox.Pair {
 	if reason == nil {
 		reason = errNotDelivered
 	}
 	reason = fmt.Errorf("download: %w", reason)
-	c.transfers.problem(&mailbox.MessageError{Mailbox: c.job.name, ID: arrival.ID, Err: reason})
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if landing := c.landed[arrival.AccountID]; landing != nil {
+	t.problem(&mailbox.MessageError{Mailbox: j.name, ID: arrival.ID, Err: reason})
+	t.failedToLand(arrival, reason)
+	return pendingPair(arrival)
+}
+
+// failedToLand tells other mailboxes that wait for a message why it did not come.
+func (t *transfers) failedToLand(arrival Arrival, reason error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if landing := t.landed[arrival.AccountID]; landing != nil {
 		landing.err = reason
 	}
-	return pendingPair(arrival)
 }
 
 // remember keeps what was downloaded into a mailbox that also has messages to upload, and what others wait for.

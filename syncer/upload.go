@@ -11,10 +11,13 @@ import (
 // upload brings one load to the far side. What is about to be sent is on record before the first octet leaves, so
 // that a run that comes after a crash looks for it.
 func (t *transfers) upload(ctx context.Context, j *job, part []Arrival) (err error) {
-	part, over, done := t.allow(j, Near, part)
-	defer done()
+	part, over, large, room := t.allow(j, Near, part)
+	defer room.end()
 	if len(over) > 0 {
 		t.soilJob(j, Near)
+	}
+	for _, a := range large {
+		t.leave(j, Near, a.ID, fmt.Errorf("upload: %w", tooLarge(a)))
 	}
 	if len(part) == 0 {
 		return nil
@@ -30,6 +33,7 @@ func (t *transfers) upload(ctx context.Context, j *job, part []Arrival) (err err
 	}
 	defer func() { err = errors.Join(err, batch.Close()) }()
 	c := t.carrier(j, Near, batch, part)
+	c.room = room
 	broken := t.side[Near].Fetch(ctx, j.name, ids(part), c.into(ctx), c.problem)
 	stored, err := batch.Flush(ctx)
 	// What is stored is stored, whatever became of the rest and however the run ends.

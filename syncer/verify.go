@@ -40,9 +40,8 @@ type VerifyOptions struct {
 	Percent int
 	// Seed of the choice: the same seed chooses the same ones among the same messages.
 	Seed uint64
-	// Allowance, if not nil, tells how many octets may still come from the far side. What is more is left out, and a
-	// problem says so.
-	Allowance func() (down, up int64)
+	// Budget, if not nil, limits what comes from the far side. What is more is left out, and a problem says so.
+	Budget Budget
 	// Workers is how many mailboxes, or parts of one, are worked on at once; by default as many as the replicas say they
 	// can serve.
 	Workers int
@@ -168,7 +167,7 @@ type verifier struct {
 	reads    []*reading
 	done     map[mailbox.Hint]bool // account-wide ids of messages that were chosen to be read from the far side
 	underWay int64                 // octets that are being read from there
-	over     int                   // messages that there was no allowance for
+	over     int                   // messages that the budget had no room for
 }
 
 func (v *verifier) defaults() {

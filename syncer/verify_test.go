@@ -430,10 +430,10 @@ func TestVerifyPercent(t *testing.T) {
 	}
 }
 
-// What the allowance is not enough for is left out, and said.
-func TestVerifyAllowance(t *testing.T) {
+// What the budget has no room for is left out, and said.
+func TestVerifyBudget(t *testing.T) {
 	m := newMirror(t)
-	v := m.verify(t, VerifyOptions{Percent: 100, Allowance: func() (int64, int64) { return 100, 0 }})
+	v := m.verify(t, VerifyOptions{Percent: 100, Budget: &purse{day: 100}})
 	if got := m.words(v); !strings.Contains(got, "quota is used up for today: 10 messages were not read from the far side again") || !errors.Is(v.Problems[0], mailbox.ErrQuota) {
 		t.Error(got)
 	}

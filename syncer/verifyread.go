@@ -295,9 +295,9 @@ func (v *verifier) note(ctx context.Context, r *reading, side Side, read int, fo
 	return nil
 }
 
-// afford tells whether the allowance is enough for a part.
+// afford tells whether the budget has room for a part.
 func (v *verifier) afford(part []mailbox.Pair) (done func(), ok bool) {
-	if v.opts.Allowance == nil {
+	if v.opts.Budget == nil {
 		return func() {}, true
 	}
 	var octets int64
@@ -306,7 +306,7 @@ func (v *verifier) afford(part []mailbox.Pair) (done func(), ok bool) {
 	}
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	if down, _ := v.opts.Allowance(); octets > down-v.underWay {
+	if octets > v.opts.Budget.Left(Far)-v.underWay {
 		v.over += len(part)
 		return nil, false
 	}

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"mailtwin/imap/imaptest"
 	"mailtwin/imap/imaptest/gimap"
@@ -174,11 +175,10 @@ func TestVerifyQuota(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		_, had := readTraffic(settings[settingTraffic])
 		if err := ledger.Close(); err != nil {
 			t.Fatal(err)
 		}
-		return had[0]
+		return readTraffic(settings[settingTraffic], time.Now()).had[syncer.Far]
 	}
 	before := spent()
 	w.want(0, "", "", "verify", "--remote", "50%")

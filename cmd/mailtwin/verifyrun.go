@@ -55,8 +55,11 @@ func (v *verifyRun) run(ctx context.Context) (err error) {
 		return err
 	}
 	v.backup = settings[settingMode] == modeBackup
-	bytes := v.openBytes(settings)
-	bytes.put = func(map[string]string) error { return nil } // added up in the end, for a sync may write meanwhile
+	bytes, err := v.openBytes()
+	if err != nil {
+		return err
+	}
+	bytes.put = func(string) error { return nil } // added up in the end, for a sync may write meanwhile
 	if err := bytes.spent(); err != nil {
 		return err
 	}
@@ -65,7 +68,7 @@ func (v *verifyRun) run(ctx context.Context) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, far.Close()) }()
-	bytes.allow(v.account.quota, far.Has(gmail.Capability))
+	bytes.learn(far.Has(gmail.Capability))
 	return errors.Join(v.compare(ctx, far, bytes), v.countBytes(ctx, bytes))
 }
 
@@ -113,7 +116,7 @@ func (v *verifyRun) compare(ctx context.Context, account *imap.Account, bytes *b
 		far, wanted = gmailSide{g}, v.asked(g, wanted)
 	}
 	o := syncer.VerifyOptions{
-		Mailboxes: wanted, Deep: v.opts.deep, Percent: v.opts.percent, Seed: v.opts.seed, Allowance: bytes.left, Events: quietly{v.teller},
+		Mailboxes: wanted, Deep: v.opts.deep, Percent: v.opts.percent, Seed: v.opts.seed, Budget: bytes, Events: quietly{v.teller},
 	}
 	var err error
 	if v.found, err = syncer.Verify(ctx, far, nearSide{v.near}, v.ledger, o); err != nil {
@@ -128,7 +131,7 @@ func (v *verifyRun) compare(ctx context.Context, account *imap.Account, bytes *b
 		}
 	}
 	if v.opts.repair {
-		err := syncer.Repair(ctx, far, nearSide{v.near}, v.markedLedger(v.near), v.found, syncer.RepairOptions{Allowance: bytes.left, Events: v.teller})
+		err := syncer.Repair(ctx, far, nearSide{v.near}, v.markedLedger(v.near), v.found, syncer.RepairOptions{Budget: bytes, Events: v.teller})
 		if err != nil {
 			return fmt.Errorf("repair: %w", err)
 		}
@@ -180,15 +183,8 @@ func (v *verifyRun) countBytes(ctx context.Context, bytes *byteLedger) error {
 		}
 		defer ledger.Close() //nolint:errcheck // what was put is on disk
 	}
-	settings, err := ledger.Settings()
-	if err != nil {
+	if err := bytes.rebase(ledger); err != nil {
 		return err
 	}
-	today := bytes.today()
-	day, had := readTraffic(settings[settingTraffic])
-	if day != today {
-		had = [2]int64{}
-	}
-	in, out := v.teller.traffic.Octets()
-	return ledger.PutSettings(map[string]string{settingTraffic: fmt.Sprintf("%s %d %d", today, had[0]+in, had[1]+out)})
+	return bytes.close()
 }

@@ -63,6 +63,7 @@ type Options struct {
 	QuotaUp      int64
 	QuotaPlain   bool // what COMPRESS saves counts, too
 	QuotaAnswer  QuotaAnswer
+	QuotaCuts    bool          // the octet that would exceed QuotaDown is not sent: the connection drops there
 	SMTPSize     int           // the largest message that can be sent, in octets; 0 is 35882577
 	Recipients   int           // to whom mail can be sent on a day; 0 is 500
 	SMTPDelay    time.Duration // until a message that was sent appears in Sent

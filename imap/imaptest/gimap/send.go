@@ -1,6 +1,9 @@
 package gimap
 
-import "time"
+import (
+	"math"
+	"time"
+)
 
 // send writes the answer, as far as the fault that the command met lets it.
 func (c *session) send() error {
@@ -43,6 +46,9 @@ func (a *answer) write(part chunk) error {
 			return err
 		}
 	}
+	if part.body != 0 {
+		a.s.noteBody(part.body, false)
+	}
 	at, p := -1, AtOctet
 	switch f := a.fault; {
 	case first && uses(f, InLiteral):
@@ -60,13 +66,40 @@ func (a *answer) write(part chunk) error {
 		}
 		text = text[at:]
 	}
-	if _, err := a.w.Write(text); err != nil {
+	if err := a.pass(text); err != nil {
 		return err
 	}
 	if part.body != 0 {
-		a.s.noteBody(part.body)
+		a.s.noteBody(part.body, true)
 	}
 	return nil
+}
+
+// pass writes as much of an answer as the quota has room for.
+func (a *answer) pass(text []byte) error {
+	room := a.room()
+	if _, err := a.w.Write(text[:min(len(text), room)]); err != nil {
+		return err
+	}
+	if len(text) <= room {
+		return nil
+	}
+	if err := a.flush(); err != nil {
+		return err
+	}
+	a.out = nil
+	return errClosed
+}
+
+// room is how many octets may still be sent.
+func (a *answer) room() int {
+	a.s.mu.Lock()
+	defer a.s.mu.Unlock()
+	if !a.s.o.QuotaCuts || !a.user || a.s.o.QuotaDown == 0 {
+		return math.MaxInt
+	}
+	a.settleCounts()
+	return int(max(a.s.o.QuotaDown-a.s.used.down-int64(a.w.Buffered()), 0))
 }
 
 func uses(f *Fault, p Point) bool { return f.Cut == p || f.Stall == p || f.At == p && f.Web != nil }

@@ -149,6 +149,7 @@ func (s *Server) EndSessions() {
 func (s *Server) NextDay() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.settleCounts()
 	s.used.down, s.used.up, s.used.recipients = 0, 0, 0
 }
 
