@@ -45,7 +45,7 @@ type repair struct {
 
 var errNotMended = errors.New("the far side does not have it")
 
-func (r *repair) mailbox(ctx context.Context, m *Verified) error {
+func (r *repair) mailbox(ctx context.Context, m *Verified) error { //nolint:gocognit // a list of kinds, one line each
 	if err := r.make(ctx, m); err != nil {
 		return err
 	}
@@ -92,7 +92,7 @@ func (r *repair) mailbox(ctx context.Context, m *Verified) error {
 
 // make makes a mailbox that the near side lacks, and finds out what is missing in it then. Of that only those messages are
 // listed one by one that cannot be mended.
-func (r *repair) make(ctx context.Context, m *Verified) error {
+func (r *repair) make(ctx context.Context, m *Verified) error { //nolint:gocognit // it looks at one difference, and at what lies below it
 	for i := range m.Differences {
 		d := &m.Differences[i]
 		if d.Kind != MailboxMissing || d.Side != Near {

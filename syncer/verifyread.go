@@ -192,7 +192,7 @@ func (v *verifier) read(ctx context.Context, r *reading, side Side, part []mailb
 		delete(failed, id)
 		if _, err := io.CopyBuffer(sum, &counter{r: body, progress: v.opts.Events}, buffer); err != nil {
 			failed[id] = err // of a file; a line that broke is mended, and the body comes once more
-			return nil
+			return nil       //nolint:nilerr // it is told of this message, and the others are read
 		}
 		contents[id] = sum.Content()
 		if v.opts.Events != nil {
@@ -262,7 +262,7 @@ func (v *verifier) restyled(ctx context.Context, name mailbox.Name, near mailbox
 	err = v.side[Near].Fetch(ctx, name, []mailbox.ID{near}, func(_ mailbox.ID, body io.Reader) error {
 		digests, err := mailbox.Plain(body)
 		same = err == nil && (digests[0] == far || digests[1] == far)
-		return nil //nolint:nilerr // what cannot be read is not the same; --deep names it
+		return nil // what cannot be read is not the same; --deep names it
 	}, func(mailbox.ID, error) {})
 	if errors.Is(err, mailbox.ErrNoMailbox) {
 		err = nil

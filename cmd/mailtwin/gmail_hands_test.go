@@ -37,7 +37,7 @@ func gmShort(name string) string {
 }
 
 // lay delivers a message to where it is to lie, like "INBOX Work +S", "Trash", or "All" for one without labels.
-func (w *gmailWorld) lay(raw, where string) uint64 {
+func (w *gmailWorld) lay(raw, where string) {
 	w.n++
 	mail := gimap.Mail{Raw: []byte(raw), Date: time.Unix(int64(1700000000+w.n), 0)}
 	for _, word := range strings.Fields(where) {
@@ -57,7 +57,7 @@ func (w *gmailWorld) lay(raw, where string) uint64 {
 			}
 		}
 	}
-	return w.web.Deliver(mail)
+	w.web.Deliver(mail)
 }
 
 func labelOf(short string) string {

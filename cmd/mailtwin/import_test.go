@@ -383,7 +383,7 @@ func (w *fromWorld) file(name, text string, mode os.FileMode) string {
 
 // config is what stands in the configuration; empty if there is none.
 func (w *fromWorld) config() string {
-	text, _ := os.ReadFile(filepath.Join(w.home, ".config/mailtwin/config.toml")) //nolint:errcheck // see above
+	text, _ := os.ReadFile(filepath.Join(w.home, ".config/mailtwin/config.toml"))
 	return string(text)
 }
 

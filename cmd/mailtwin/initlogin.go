@@ -225,7 +225,7 @@ func (s *setup) stow(ctx context.Context, a *account, secret string) error {
 		return context.Cause(ctx)
 	}
 	if s.config != nil && s.config.mode&0o077 != 0 {
-		return fmt.Errorf("%w: the keyring cannot keep it (%v), and %s can be read by others (chmod 600 it, or use --password-command)", errNotStowed, err, s.path)
+		return fmt.Errorf("%w: the keyring cannot keep it (%w), and %s can be read by others (chmod 600 it, or use --password-command)", errNotStowed, err, s.path)
 	}
 	s.prompt.say("The keyring cannot keep the password (%s). A program like pass can; then use --password-command.", showLong(err.Error()))
 	if !s.prompt.yes("Shall it stand in the configuration, which only you can read?") {

@@ -144,7 +144,7 @@ func (c *mbsyncChannel) farPath() string {
 }
 
 // choose writes down which mailboxes the account is about.
-func (m *mbsync) choose(p *mbsyncAccount, names []string, inbox bool) {
+func (m *mbsync) choose(p *mbsyncAccount, names []string, inbox bool) { //nolint:gocognit // a list of what a channel may say, one line each
 	var choices []mbsyncChoice
 	explicit, beyond := false, false
 	var at rcfile.Option

@@ -26,7 +26,6 @@ type takeover struct {
 	moves   []move // what has to lie elsewhere for us to find it
 	there   int    // how many mailboxes lie in the Maildir
 	left    bool   // it cannot be taken over; a remark says why
-	exists  bool   // it is in the configuration already
 }
 
 // A move is a mailbox that has to lie in another directory.

@@ -197,7 +197,7 @@ func TestVerifyKnowsAllSizes(t *testing.T) {
 	twins, err := ledger.Mailboxes(t.Context())
 	w.must(err)
 	sizes := map[string]int64{}
-	w.must(filepath.WalkDir(w.tree.Root, func(path string, e os.DirEntry, err error) error {
+	w.must(filepath.WalkDir(w.tree.Root, func(_ string, e os.DirEntry, err error) error {
 		if err != nil || e.IsDir() {
 			return err
 		}

@@ -25,7 +25,7 @@ func (v *verifyRun) counts(d *syncer.Difference) bool {
 }
 
 // tellDifferences tells all that was found, one by one, and what to do about each kind once.
-func (v *verifyRun) tellDifferences(ctx context.Context) error {
+func (v *verifyRun) tellDifferences(ctx context.Context) error { //nolint:gocognit // a list of kinds, one line each
 	var hints []string
 	said := map[string]bool{}
 	for _, m := range v.found.Mailboxes {
@@ -146,7 +146,7 @@ func (v *verifyRun) headings(ctx context.Context, m *syncer.Verified) (map[mailb
 // readHeading reads some fields of a header, as far as there are any.
 func readHeading(body io.Reader) heading {
 	const most = 64 << 10
-	header, _ := io.ReadAll(io.LimitReader(body, most)) //nolint:errcheck // what could be read is enough
+	header, _ := io.ReadAll(io.LimitReader(body, most)) // what could be read is enough
 	header, _, _ = bytes.Cut(header, []byte("\r\n\r\n"))
 	field := func(name string) string {
 		value := mailbox.Field(header, name)
