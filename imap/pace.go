@@ -45,7 +45,7 @@ func (p *pace) hear(made time.Time, s wire.Status) {
 	defer p.mu.Unlock()
 	switch {
 	case s.Throttled():
-		p.slow()
+		p.slow(s.Kind != "OK")
 	case s.Kind == "OK":
 	case strings.Contains(text, bandwidth), s.Kind == "BYE" && s.Code == "OVERQUOTA":
 		p.spent = s.Text
@@ -57,8 +57,12 @@ func (p *pace) hear(made time.Time, s wire.Status) {
 	}
 }
 
+// refusedPace is how many times the first gap a server gets that refuses what it is asked too often: what was refused is put
+// off until another run anyway, and the rest is to go on.
+const refusedPace = 4
+
 // slow makes the gap longer: once for all complaints about commands that went together. p.mu is held.
-func (p *pace) slow() {
+func (p *pace) slow(refused bool) {
 	if p.hot {
 		return
 	}
@@ -66,7 +70,11 @@ func (p *pace) slow() {
 		p.report(fmt.Sprintf("the server asks for fewer commands (THROTTLED): from now on they wait for each other, %s at first", p.first))
 	}
 	p.hot = true
-	p.gap = min(max(2*p.gap, p.first), longestPace)
+	longest := longestPace
+	if refused {
+		longest = max(p.gap, min(refusedPace*p.first, longestPace))
+	}
+	p.gap = min(max(2*p.gap, p.first), longest)
 	p.next = time.Now().Add(p.gap)
 }
 

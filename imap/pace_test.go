@@ -55,12 +55,15 @@ func TestThrottled(t *testing.T) {
 		if len(told) != 2 || !strings.Contains(told[0], "THROTTLED") || !strings.Contains(told[0], "1s") || !strings.Contains(told[1], "no longer") {
 			t.Errorf("told %q", told)
 		}
-		for range 20 {
-			p.hear(time.Now(), wire.Status{Kind: "NO", Code: "THROTTLED"})
-			p.turn()
-		}
-		if p.gap != longestPace {
-			t.Errorf("the gap grows up to %v", p.gap)
+		for kind, longest := range map[string]time.Duration{"NO": refusedPace * s, "OK": longestPace} {
+			p.gap = 0
+			for range 20 {
+				p.hear(time.Now(), wire.Status{Kind: kind, Code: "THROTTLED"})
+				p.turn()
+			}
+			if p.gap != longest {
+				t.Errorf("%s: the gap grows up to %v", kind, p.gap)
+			}
 		}
 	})
 }

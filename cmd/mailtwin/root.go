@@ -23,6 +23,7 @@ type environment struct {
 	terminal       bool                                            // stderr is one
 	asks           bool                                            // stdin is one, too, so that questions can be asked
 	stdin          io.Reader                                       // nil: the system's
+	pause          time.Duration                                   // before a try is repeated; 0: imap's own
 	commandTime    time.Duration                                   // how long a password_command may take; 0 means 30 s
 	keyring        keyStore                                        // nil: the system's
 	provider       func(host string) (oauth.Provider, bool)        // nil: those that are known
