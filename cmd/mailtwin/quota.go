@@ -116,7 +116,9 @@ func (r *accountRun) openBytes() (*byteLedger, error) {
 	if r.o.dryRun {
 		l.put = func(string) error { return nil }
 	}
-	r.teller.traffic.Counted = l.counted
+	in, out := l.octets() // of a round before, which is on record by now
+	l.began = [2]int64{syncer.Far: in, syncer.Near: out}
+	r.teller.traffic.OnCount(l.counted)
 	l.learn(l.today.gmail)
 	return l, nil
 }
@@ -209,6 +211,7 @@ func percent(share, of int64) int64 { return int64(float64(of) * float64(share) 
 func (l *byteLedger) close() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.next.Store(math.MaxInt64) // what is counted late has no ledger any more
 	switch limited := l.limit != [2]int64{}; {
 	case limited:
 		l.failed = errors.Join(l.failed, l.put(l.had().String()))

@@ -40,11 +40,12 @@ func TestR13ReplacedBetweenRuns(t *testing.T) {
 				v.must(err)
 				v.proxy.Reset()
 				o := v.sync("--json")
-				if got := totalOf(v, o).Downloaded; got != fresh {
-					t.Errorf("%d downloads, want %d", got, fresh)
+				sum := totalOf(v, o)
+				if sum.Downloaded != fresh {
+					t.Errorf("%d downloads, want %d", sum.Downloaded, fresh)
 				}
-				if n, want := v.proxy.Stats().Commands["APPEND"], v.size-(len(here)-fresh); n != want {
-					t.Errorf("%d uploads, want %d", n, want)
+				if want := v.size - (len(here) - fresh); sum.Uploaded != want {
+					t.Errorf("%d uploads, want %d", sum.Uploaded, want)
 				}
 				v.wantAgreement(r.name)
 				v.sync()
