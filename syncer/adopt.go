@@ -16,11 +16,9 @@ func (p *planner) adopt(s *Steps, arrived [2][]Arrival) (fars, nears []Arrival) 
 			last := p.lastOf(near.digest())
 			a := p.policy.agree(newPair(far, near), far.Flags, near.Flags, last.Flags)
 			a.New = true
-			switch last.Mailbox {
-			case "":
-			case s.Mailbox:
+			if last.Mailbox == s.Mailbox {
 				a.Known, a.Last = true, last.Flags
-			default:
+			} else if last.Mailbox != "" {
 				a.Moved = movedTo(last, s.Mailbox, a.Pair)
 			}
 			a.leftBy(p.leftBehind(near, s.Mailbox), s.Mailbox)

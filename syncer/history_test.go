@@ -13,7 +13,7 @@ import (
 	"mailtwin/mailbox"
 )
 
-// told writes down what the history was told, and forgets it: "removed far INBOX/1 (Trash/1)".
+// told writes down what the history was told, and forgets it: "removed far INBOX [S] to Trash".
 func (n *notebook) told() []string {
 	var lines []string
 	for _, c := range n.log {
@@ -46,45 +46,59 @@ func TestHistoryIsTold(t *testing.T) {
 	}{
 		{name: "nothing", do: func(*world, []mailbox.ID, []mailbox.ID) {}},
 		{name: "new on both sides", do: func(w *world, _, _ []mailbox.ID) { w.far.put("INBOX", w.write()); w.near.put("INBOX", w.write()) }},
-		{name: "removed there", do: func(w *world, far, _ []mailbox.ID) { w.far.take("INBOX", far[0]) }, want: []string{"removed near INBOX [S]"}},
-		{name: "removed here", do: func(w *world, _, near []mailbox.ID) { w.near.take("INBOX", near[0]) }, want: []string{"removed far INBOX [S] to Trash"}},
-		{name: "removed here, expunged there", policy: Expunge, do: func(w *world, _, near []mailbox.ID) { w.near.take("INBOX", near[0]) }, want: []string{"removed far INBOX [S]"}},
-		{name: "removed here, kept there", policy: Never, do: func(w *world, _, near []mailbox.ID) { w.near.take("INBOX", near[0]) }, want: []string{"kept neither INBOX [S]"}},
-		{name: "removed here, marked there", do: func(w *world, _, near []mailbox.ID) { w.far.marksOff = true; w.near.take("INBOX", near[0]) },
-			want: []string{"kept far INBOX [S] to Trash"}},
-		{name: "removed on both", do: func(w *world, far, near []mailbox.ID) { w.near.take("INBOX", near[0]); w.far.take("INBOX", far[0]) },
-			want: []string{"gone neither INBOX [S] to Trash"}},
-		{name: "flagged here", do: func(w *world, _, near []mailbox.ID) { w.near.reflag("INBOX", near[0], "F") }, want: []string{"flagged far INBOX [S] [F]"}},
-		{name: "flagged there", do: func(w *world, far, _ []mailbox.ID) { w.far.reflag("INBOX", far[0], "FS") }, want: []string{"flagged near INBOX [S] [FS]"}},
-		{name: "flagged on both", do: func(w *world, far, near []mailbox.ID) {
-			w.far.reflag("INBOX", far[0], "FS")
-			w.near.reflag("INBOX", near[0], "RS")
+		{name: "removed there", do: func(w *world, far, _ []mailbox.ID) { w.far.take(far[0]) }, want: []string{"removed near INBOX [S]"}},
+		{name: "removed here", do: func(w *world, _, near []mailbox.ID) { w.near.take(near[0]) }, want: []string{"removed far INBOX [S] to Trash"}},
+		{name: "removed here, expunged there", policy: Expunge, do: func(w *world, _, near []mailbox.ID) { w.near.take(near[0]) }, want: []string{"removed far INBOX [S]"}},
+		{name: "removed here, kept there", policy: Never, do: func(w *world, _, near []mailbox.ID) { w.near.take(near[0]) }, want: []string{"kept neither INBOX [S]"}},
+		{
+			name: "removed here, marked there", do: func(w *world, _, near []mailbox.ID) { w.far.marksOff = true; w.near.take(near[0]) },
+			want: []string{"kept far INBOX [S] to Trash"},
 		},
-			want: []string{"flagged both INBOX [S] [FRS]"}},
-		{name: "flagged alike on both", do: func(w *world, far, near []mailbox.ID) {
-			w.far.reflag("INBOX", far[0], "FS")
-			w.near.reflag("INBOX", near[0], "FS")
+		{
+			name: "removed on both", do: func(w *world, far, near []mailbox.ID) { w.near.take(near[0]); w.far.take(far[0]) },
+			want: []string{"gone neither INBOX [S] to Trash"},
 		},
-			want: []string{"flagged neither INBOX [S] [FS]"}},
-		{name: "moved here", do: func(w *world, _, near []mailbox.ID) { w.near.moveTo(t, near[0], "Work") }, want: []string{"moved far INBOX [S] to Work [S]"}},
-		{name: "moved there", do: func(w *world, far, _ []mailbox.ID) { w.far.moveTo(t, far[0], "Work") }, want: []string{"moved near INBOX [S] to Work [S]"}},
-		{name: "moved there, and nobody told where", do: func(w *world, _, near []mailbox.ID) { w.far.noUIDs = true; w.near.moveTo(t, near[0], "Work") },
-			want: []string{"moved far INBOX [S] to Work [S]"}},
-		{name: "moved on both", do: func(w *world, far, near []mailbox.ID) {
-			w.far.moveTo(t, far[0], "Work")
-			w.near.moveTo(t, near[0], "Work")
+		{name: "flagged here", do: func(w *world, _, near []mailbox.ID) { w.near.reflag(near[0], "F") }, want: []string{"flagged far INBOX [S] [F]"}},
+		{name: "flagged there", do: func(w *world, far, _ []mailbox.ID) { w.far.reflag(far[0], "FS") }, want: []string{"flagged near INBOX [S] [FS]"}},
+		{
+			name: "flagged on both", do: func(w *world, far, near []mailbox.ID) {
+				w.far.reflag(far[0], "FS")
+				w.near.reflag(near[0], "RS")
+			},
+			want: []string{"flagged both INBOX [S] [FRS]"},
 		},
-			want: []string{"moved neither INBOX [S] to Work [S]"}},
+		{
+			name: "flagged alike on both", do: func(w *world, far, near []mailbox.ID) {
+				w.far.reflag(far[0], "FS")
+				w.near.reflag(near[0], "FS")
+			},
+			want: []string{"flagged neither INBOX [S] [FS]"},
+		},
+		{name: "moved here", do: func(w *world, _, near []mailbox.ID) { w.near.toWork(t, near[0]) }, want: []string{"moved far INBOX [S] to Work [S]"}},
+		{name: "moved there", do: func(w *world, far, _ []mailbox.ID) { w.far.toWork(t, far[0]) }, want: []string{"moved near INBOX [S] to Work [S]"}},
+		{
+			name: "moved there, and nobody told where", do: func(w *world, _, near []mailbox.ID) { w.far.noUIDs = true; w.near.toWork(t, near[0]) },
+			want: []string{"moved far INBOX [S] to Work [S]"},
+		},
+		{
+			name: "moved on both", do: func(w *world, far, near []mailbox.ID) {
+				w.far.toWork(t, far[0])
+				w.near.toWork(t, near[0])
+			},
+			want: []string{"moved neither INBOX [S] to Work [S]"},
+		},
 		{name: "a move that came half-way there", do: func(w *world, far, near []mailbox.ID) {
 			w.far.put("Work", w.far.boxes["INBOX"].messages[far[0]])
-			w.near.moveTo(t, near[0], "Work")
+			w.near.toWork(t, near[0])
 		}, want: []string{"moved neither INBOX [S] to Work [S]"}},
 		{name: "a removal that came half-way there", do: func(w *world, far, near []mailbox.ID) {
 			w.far.put("Trash", w.far.boxes["INBOX"].messages[far[0]])
-			w.near.take("INBOX", near[0])
+			w.near.take(near[0])
 		}, want: []string{"removed far INBOX [S] to Trash"}},
-		{name: "a mailbox removed here", do: func(w *world, _, _ []mailbox.ID) { delete(w.near.boxes, "Work") },
-			want: []string{"mailbox removed far Work", "removed far Work [] to Trash"}},
+		{
+			name: "a mailbox removed here", do: func(w *world, _, _ []mailbox.ID) { delete(w.near.boxes, "Work") },
+			want: []string{"mailbox removed far Work", "removed far Work [] to Trash"},
+		},
 		{name: "a mailbox renamed there", do: func(w *world, _, _ []mailbox.ID) { w.far.rename("Work", "Job") }, want: []string{"mailbox renamed near Work to Job"}},
 	} {
 		w := newWorld()
@@ -94,7 +108,7 @@ func TestHistoryIsTold(t *testing.T) {
 		}
 		w.far.put("Work", w.write())
 		far := slices.Sorted(maps.Keys(w.far.boxes["INBOX"].messages))
-		w.far.reflag("INBOX", far[0], "S")
+		w.far.reflag(far[0], "S")
 		w.mustSync(t)
 		if told := w.ledger.told(); len(told) > 0 {
 			t.Errorf("%s: the first sync told %q", tt.name, told)
@@ -112,23 +126,21 @@ func TestHistoryIsTold(t *testing.T) {
 	}
 }
 
-func (m *memory) take(name mailbox.Name, id mailbox.ID) {
-	delete(m.boxes[name].messages, id)
-	m.boxes[name].version++
+func (m *memory) take(id mailbox.ID) {
+	delete(m.boxes[mailbox.Inbox].messages, id)
+	m.boxes[mailbox.Inbox].version++
 }
 
-func (m *memory) reflag(name mailbox.Name, id mailbox.ID, letters string) {
-	msg := m.boxes[name].messages[id]
+func (m *memory) reflag(id mailbox.ID, letters string) {
+	box := m.boxes[mailbox.Inbox]
+	msg := box.messages[id]
 	msg.flags = mailbox.Letters(letters)
-	m.boxes[name].messages[id] = msg
-	m.boxes[name].version++
+	box.messages[id] = msg
+	box.version++
 }
 
-func (m *memory) moveTo(t fataler, id mailbox.ID, to mailbox.Name) {
-	if m.boxes[to] == nil {
-		m.make(to)
-	}
-	if _, err := m.Move(context.Background(), mailbox.Inbox, []mailbox.Doomed{{ID: id}}, to); err != nil {
+func (m *memory) toWork(t fataler, id mailbox.ID) {
+	if _, err := m.Move(context.Background(), mailbox.Inbox, []mailbox.Doomed{{ID: id}}, "Work"); err != nil {
 		t.Fatalf("%v", err)
 	}
 }

@@ -69,7 +69,7 @@ func text(p *Plan) string {
 		if r.From.Day != "" {
 			from = "attic " + from
 		}
-		say("%s %s to %s/%s,%s", verb, from, r.To, r.As, r.Return.Flags.Letters())
+		say("%s %s to %s/%s,%s", verb, from, r.To, r.As, r.Flags.Letters())
 	}
 	for _, f := range p.Flags {
 		say("flag %s/%s +%s-%s", f.Mailbox, f.ID, f.Add.Letters(), f.Take.Letters())
@@ -105,94 +105,178 @@ func TestPlan(t *testing.T) {
 		now   *world
 		want  string
 	}{
-		{name: "removed here, in the attic", run: changes(removedNear("INBOX", "1=a,S x")),
-			now: newWorld().synced("INBOX").shelved("INBOX", "a x"), want: "copy attic INBOX/a to INBOX/a,S"},
-		{name: "removed with its mailbox", run: changes(removedNear("Work", "1=a x"), boxRemoved("Work")),
-			now: newWorld().synced("INBOX").shelved("Work", "a x"), want: "create Work; copy attic Work/a to Work/a,"},
-		{name: "removed there, in the Trash", run: changes(removedFar("INBOX", "1=a,S x", "Trash", "9")),
-			now: newWorld().synced("INBOX").synced("Trash", "8=s,F x", "9=t,F x"), want: "move Trash/t to INBOX/a,S"},
-		{name: "the Trash comes before an attic of long ago", run: changes(removedFar("INBOX", "1=a x", "Trash", "9")),
-			now: newWorld().synced("INBOX").synced("Trash", "9=t x").shelved("INBOX", "a x"), want: "move Trash/t to INBOX/a,"},
-		{name: "a Trash that is only on the server", run: changes(removedFar("INBOX", "1=a x", "Trash", "9")),
-			now: newWorld().synced("INBOX"), want: "recall Trash/9 to INBOX"},
-		{name: "nobody knows where in that Trash", run: changes(removedFar("INBOX", "1=a x", "Trash", "")),
-			now: newWorld().synced("INBOX"), want: "left INBOX/a: nothing is left of it"},
-		{name: "a label, and the message has others", run: changes(removedFar("Work", "1=a G7", "", "")),
-			now: newWorld().synced("Work").synced("All", "5=b G7"), want: "copy All/b to Work/a,"},
-		{name: "all labels", run: changes(removedFar("INBOX", "1=a G7", "Bin", "9"), gone("Work", "2=b G7", "Bin"), gone("All", "3=c G7", "Bin")),
+		{
+			name: "removed here, in the attic", run: changes(removedNear("INBOX", "1=a,S x")),
+			now: newWorld().synced("INBOX").shelved("INBOX", "a x"), want: "copy attic INBOX/a to INBOX/a,S",
+		},
+		{
+			name: "removed with its mailbox", run: changes(removedNear("Work", "1=a x"), boxRemoved("Work")),
+			now: newWorld().synced("INBOX").shelved("Work", "a x"), want: "create Work; copy attic Work/a to Work/a,",
+		},
+		{
+			name: "removed there, in the Trash", run: changes(removedFar("INBOX", "1=a,S x", "Trash", "9")),
+			now: newWorld().synced("INBOX").synced("Trash", "8=s,F x", "9=t,F x"), want: "move Trash/t to INBOX/a,S",
+		},
+		{
+			name: "the Trash comes before an attic of long ago", run: changes(removedFar("INBOX", "1=a x", "Trash", "9")),
+			now: newWorld().synced("INBOX").synced("Trash", "9=t x").shelved("INBOX", "a x"), want: "move Trash/t to INBOX/a,",
+		},
+		{
+			name: "a Trash that is only on the server", run: changes(removedFar("INBOX", "1=a x", "Trash", "9")),
+			now: newWorld().synced("INBOX"), want: "recall Trash/9 to INBOX",
+		},
+		{
+			name: "nobody knows where in that Trash", run: changes(removedFar("INBOX", "1=a x", "Trash", "")),
+			now: newWorld().synced("INBOX"), want: "left INBOX/a: nothing is left of it",
+		},
+		{
+			name: "a label, and the message has others", run: changes(removedFar("Work", "1=a G7", "", "")),
+			now: newWorld().synced("Work").synced("All", "5=b G7"), want: "copy All/b to Work/a,",
+		},
+		{
+			name: "all labels", run: changes(removedFar("INBOX", "1=a G7", "Bin", "9"), gone("Work", "2=b G7", "Bin"), gone("All", "3=c G7", "Bin")),
 			now:  newWorld().synced("INBOX").synced("Work").synced("All"),
-			want: "recall Bin/ to All; then Work; then INBOX"},
-		{name: "expunged", run: changes(removedFar("INBOX", "1=a x", "", "")),
-			now: newWorld().synced("INBOX"), want: "left INBOX/a: nothing is left of it"},
-		{name: "expunged, and there is another like it", run: changes(removedFar("INBOX", "1=a x", "", "")),
-			now: newWorld().synced("INBOX").synced("Work", "4=b x"), want: "copy Work/b to INBOX/a,"},
-		{name: "its copy in the Trash went to the attic", run: changes(removedFar("INBOX", "1=a x", "Trash", "9")), later: changes(removedNear("Trash", "9=t x")),
-			now: newWorld().synced("INBOX").synced("Trash").shelved("Trash", "t x"), want: "copy attic Trash/t to INBOX/a,"},
-		{name: "taken out of the Trash since", run: changes(removedFar("INBOX", "1=a x", "Trash", "9")), later: changes(moved("Trash", "9=t x", "Work", "4=b x")),
-			now: newWorld().synced("INBOX").synced("Trash").synced("Work", "4=b x"), want: `left INBOX/a: run 2 moved it to "Work"`},
-		{name: "put back by hand", run: changes(removedNear("INBOX", "1=a x")),
-			now: newWorld().synced("INBOX", "2=b x").shelved("INBOX", "a x"), want: "1 settled"},
-		{name: "put back by hand, not synced yet", run: changes(removedNear("INBOX", "1=a x")),
-			now: newWorld().synced("INBOX").local("INBOX", "b x").shelved("INBOX", "a x"), want: "1 settled"},
-		{name: "put back by an undo that died", run: changes(removedNear("INBOX", "1=a x")),
-			now: newWorld().synced("INBOX").local("INBOX", "a x").shelved("INBOX", "a x"), want: "1 settled; to be synced"},
-		{name: "one of two that are the same", run: changes(rest(removedNear("INBOX", "1=a x"), 1)),
-			now: newWorld().synced("INBOX", "2=b x").shelved("INBOX", "a x"), want: "copy attic INBOX/a to INBOX/a,"},
-		{name: "both of two that are the same", run: changes(removedNear("INBOX", "1=a x"), removedNear("INBOX", "2=b x")),
-			now: newWorld().synced("INBOX").shelved("INBOX", "a x").shelved("INBOX", "b x"), want: "copy attic INBOX/b to INBOX/b,; copy attic INBOX/a to INBOX/a,"},
-		{name: "removed again since", run: changes(removedNear("INBOX", "1=a x")), later: changes(removedFar("INBOX", "5=a x", "Trash", "9")),
-			now: newWorld().synced("INBOX").synced("Trash", "9=t x").shelved("INBOX", "a x"), want: "left INBOX/a: run 2 removed it again"},
-		{name: "gone from both sides, and in the Trash", run: changes(gone("INBOX", "1=a x", "Trash")),
-			now: newWorld().synced("INBOX").synced("Trash", "9=t x"), want: "move Trash/t to INBOX/a,"},
-		{name: "gone from both sides, and somewhere else", run: changes(gone("INBOX", "1=a x", "Trash")),
-			now: newWorld().synced("INBOX").synced("Work", "4=b x"), want: `left INBOX/a: it is in "Work"`},
-		{name: "kept on the server", run: changes(kept("INBOX", "1=a x", "")),
-			now: newWorld().kept("INBOX", "1=a x"), want: "download INBOX/1 false"},
-		{name: "marked on the server", run: changes(kept("INBOX", "1=a x", "T")),
-			now: newWorld().kept("INBOX", "1=a x"), want: "download INBOX/1 true"},
-		{name: "a second copy", run: changes(mailbox.Change{Kind: mailbox.MessageSurplus, Mailbox: "INBOX", Pair: pair("=a x")}),
-			now: newWorld().synced("INBOX", "1=b x"), want: "1 settled"},
+			want: "recall Bin/ to All; then Work; then INBOX",
+		},
+		{
+			name: "expunged", run: changes(removedFar("INBOX", "1=a x", "", "")),
+			now: newWorld().synced("INBOX"), want: "left INBOX/a: nothing is left of it",
+		},
+		{
+			name: "expunged, and there is another like it", run: changes(removedFar("INBOX", "1=a x", "", "")),
+			now: newWorld().synced("INBOX").synced("Work", "4=b x"), want: "copy Work/b to INBOX/a,",
+		},
+		{
+			name: "its copy in the Trash went to the attic", run: changes(removedFar("INBOX", "1=a x", "Trash", "9")), later: changes(removedNear("Trash", "9=t x")),
+			now: newWorld().synced("INBOX").synced("Trash").shelved("Trash", "t x"), want: "copy attic Trash/t to INBOX/a,",
+		},
+		{
+			name: "taken out of the Trash since", run: changes(removedFar("INBOX", "1=a x", "Trash", "9")), later: changes(moved("Trash", "9=t x", "Work", "4=b x")),
+			now: newWorld().synced("INBOX").synced("Trash").synced("Work", "4=b x"), want: `left INBOX/a: run 2 moved it to "Work"`,
+		},
+		{
+			name: "put back by hand", run: changes(removedNear("INBOX", "1=a x")),
+			now: newWorld().synced("INBOX", "2=b x").shelved("INBOX", "a x"), want: "1 settled",
+		},
+		{
+			name: "put back by hand, not synced yet", run: changes(removedNear("INBOX", "1=a x")),
+			now: newWorld().synced("INBOX").local("INBOX", "b x").shelved("INBOX", "a x"), want: "1 settled",
+		},
+		{
+			name: "put back by an undo that died", run: changes(removedNear("INBOX", "1=a x")),
+			now: newWorld().synced("INBOX").local("INBOX", "a x").shelved("INBOX", "a x"), want: "1 settled; to be synced",
+		},
+		{
+			name: "one of two that are the same", run: changes(rest(removedNear("INBOX", "1=a x"), 1)),
+			now: newWorld().synced("INBOX", "2=b x").shelved("INBOX", "a x"), want: "copy attic INBOX/a to INBOX/a,",
+		},
+		{
+			name: "both of two that are the same", run: changes(removedNear("INBOX", "1=a x"), removedNear("INBOX", "2=b x")),
+			now: newWorld().synced("INBOX").shelved("INBOX", "a x").shelved("INBOX", "b x"), want: "copy attic INBOX/b to INBOX/b,; copy attic INBOX/a to INBOX/a,",
+		},
+		{
+			name: "removed again since", run: changes(removedNear("INBOX", "1=a x")), later: changes(removedFar("INBOX", "5=a x", "Trash", "9")),
+			now: newWorld().synced("INBOX").synced("Trash", "9=t x").shelved("INBOX", "a x"), want: "left INBOX/a: run 2 removed it again",
+		},
+		{
+			name: "gone from both sides, and in the Trash", run: changes(gone("INBOX", "1=a x", "Trash")),
+			now: newWorld().synced("INBOX").synced("Trash", "9=t x"), want: "move Trash/t to INBOX/a,",
+		},
+		{
+			name: "gone from both sides, and somewhere else", run: changes(gone("INBOX", "1=a x", "Trash")),
+			now: newWorld().synced("INBOX").synced("Work", "4=b x"), want: `left INBOX/a: it is in "Work"`,
+		},
+		{
+			name: "kept on the server", run: changes(kept("INBOX", "1=a x", "")),
+			now: newWorld().kept("INBOX", "1=a x"), want: "download INBOX/1 false",
+		},
+		{
+			name: "marked on the server", run: changes(kept("INBOX", "1=a x", "T")),
+			now: newWorld().kept("INBOX", "1=a x"), want: "download INBOX/1 true",
+		},
+		{
+			name: "a second copy", run: changes(mailbox.Change{Kind: mailbox.MessageSurplus, Mailbox: "INBOX", Pair: pair("=a x")}),
+			now: newWorld().synced("INBOX", "1=b x"), want: "1 settled",
+		},
 
-		{name: "moved", run: changes(moved("INBOX", "1=a,S x", "Work", "4=b,SF x")),
-			now: newWorld().synced("INBOX").synced("Work", "4=b,RSF x"), want: "move Work/b to INBOX/a,RS"},
-		{name: "moved on", run: changes(moved("INBOX", "1=a x", "Work", "4=b x")), later: changes(moved("Work", "4=b x", "Old", "5=c x")),
-			now: newWorld().synced("INBOX").synced("Work").synced("Old", "5=c x"), want: `left INBOX/a: run 2 moved it to "Old"`},
-		{name: "moved back by hand", run: changes(moved("INBOX", "1=a x", "Work", "4=b x")),
-			now: newWorld().synced("INBOX", "7=a x").synced("Work"), want: "1 settled"},
-		{name: "moved out of a mailbox that is gone", run: changes(moved("Old", "1=a x", "Work", "4=b x"), boxRemoved("Old")),
-			now: newWorld().synced("Work", "4=b x"), want: "create Old; move Work/b to Old/a,"},
-		{name: "moved and then flagged", run: changes(moved("INBOX", "1=a x", "Work", "4=b x"), flagged("Work", "4=b x", "S")),
-			now: newWorld().synced("INBOX").synced("Work", "4=b,S x"), want: "move Work/b to INBOX/a,"},
-		{name: "flagged and then moved", run: changes(flagged("INBOX", "1=a x", "S"), moved("INBOX", "1=a,S x", "Work", "4=b,S x")),
-			now: newWorld().synced("INBOX").synced("Work", "4=b,S x"), want: "move Work/b to INBOX/a,"},
-		{name: "two that changed places", run: changes(moved("A", "1=a x", "B", "2=c x"), moved("B", "1=b y", "A", "2=d y")),
-			now: newWorld().synced("A", "2=d y").synced("B", "2=c x"), want: "move A/d to B/b,; move B/c to A/a,"},
+		{
+			name: "moved", run: changes(moved("INBOX", "1=a,S x", "Work", "4=b,SF x")),
+			now: newWorld().synced("INBOX").synced("Work", "4=b,RSF x"), want: "move Work/b to INBOX/a,RS",
+		},
+		{
+			name: "moved on", run: changes(moved("INBOX", "1=a x", "Work", "4=b x")), later: changes(moved("Work", "4=b x", "Old", "5=c x")),
+			now: newWorld().synced("INBOX").synced("Work").synced("Old", "5=c x"), want: `left INBOX/a: run 2 moved it to "Old"`,
+		},
+		{
+			name: "moved back by hand", run: changes(moved("INBOX", "1=a x", "Work", "4=b x")),
+			now: newWorld().synced("INBOX", "7=a x").synced("Work"), want: "1 settled",
+		},
+		{
+			name: "moved out of a mailbox that is gone", run: changes(moved("Old", "1=a x", "Work", "4=b x"), boxRemoved("Old")),
+			now: newWorld().synced("Work", "4=b x"), want: "create Old; move Work/b to Old/a,",
+		},
+		{
+			name: "moved and then flagged", run: changes(moved("INBOX", "1=a x", "Work", "4=b x"), flagged("Work", "4=b x", "S")),
+			now: newWorld().synced("INBOX").synced("Work", "4=b,S x"), want: "move Work/b to INBOX/a,",
+		},
+		{
+			name: "flagged and then moved", run: changes(flagged("INBOX", "1=a x", "S"), moved("INBOX", "1=a,S x", "Work", "4=b,S x")),
+			now: newWorld().synced("INBOX").synced("Work", "4=b,S x"), want: "move Work/b to INBOX/a,",
+		},
+		{
+			name: "two that changed places", run: changes(moved("A", "1=a x", "B", "2=c x"), moved("B", "1=b y", "A", "2=d y")),
+			now: newWorld().synced("A", "2=d y").synced("B", "2=c x"), want: "move A/d to B/b,; move B/c to A/a,",
+		},
 
-		{name: "flagged", run: changes(flagged("INBOX", "1=a,F x", "S")),
-			now: newWorld().synced("INBOX", "1=a,RS x"), want: "flag INBOX/a +F-S"},
-		{name: "flagged as before by now", run: changes(flagged("INBOX", "1=a,F x", "S")),
-			now: newWorld().synced("INBOX", "1=a,F x"), want: "1 settled"},
-		{name: "flagged again since", run: changes(flagged("INBOX", "1=a x", "S")), later: changes(flagged("INBOX", "1=a,S x", ""), flagged("INBOX", "1=a x", "S")),
-			now: newWorld().synced("INBOX", "1=a,S x"), want: `left INBOX/a: run 2 changed \Seen again`},
-		{name: "another flag since", run: changes(flagged("INBOX", "1=a x", "S")), later: changes(flagged("INBOX", "1=a,S x", "FS")),
-			now: newWorld().synced("INBOX", "1=a,FS x"), want: "flag INBOX/a +-S"},
-		{name: "flagged, and no longer there", run: changes(flagged("INBOX", "1=a x", "S")), later: changes(removedNear("INBOX", "1=a,S x")),
-			now: newWorld().synced("INBOX"), want: "left INBOX/a: run 2 removed it again"},
+		{
+			name: "flagged", run: changes(flagged("INBOX", "1=a,F x", "S")),
+			now: newWorld().synced("INBOX", "1=a,RS x"), want: "flag INBOX/a +F-S",
+		},
+		{
+			name: "flagged as before by now", run: changes(flagged("INBOX", "1=a,F x", "S")),
+			now: newWorld().synced("INBOX", "1=a,F x"), want: "1 settled",
+		},
+		{
+			name: "flagged again since", run: changes(flagged("INBOX", "1=a x", "S")), later: changes(flagged("INBOX", "1=a,S x", ""), flagged("INBOX", "1=a x", "S")),
+			now: newWorld().synced("INBOX", "1=a,S x"), want: `left INBOX/a: run 2 changed \Seen again`,
+		},
+		{
+			name: "another flag since", run: changes(flagged("INBOX", "1=a x", "S")), later: changes(flagged("INBOX", "1=a,S x", "FS")),
+			now: newWorld().synced("INBOX", "1=a,FS x"), want: "flag INBOX/a +-S",
+		},
+		{
+			name: "flagged, and no longer there", run: changes(flagged("INBOX", "1=a x", "S")), later: changes(removedNear("INBOX", "1=a,S x")),
+			now: newWorld().synced("INBOX"), want: "left INBOX/a: run 2 removed it again",
+		},
 
-		{name: "renamed", run: changes(renamed("Work", "Job"), renamed("Work/2024", "Job/2024"), flagged("Job/2024", "1=a x", "S")),
-			now: newWorld().synced("Job", "2=b y").synced("Job/2024", "1=a,S x"), want: "rename Job to Work; flag Job/2024/a +-S"},
-		{name: "renamed, by an undo that died", run: changes(renamed("Work", "Job"), flagged("Job", "1=a x", "S")),
-			now: newWorld().synced("Job", "1=a,S x").synced("Job/2024", "2=b y").called("Work", "Job"), want: "flag Job/a +-S; 1 settled; to be synced"},
-		{name: "renamed since", run: changes(removedNear("Work", "1=a x"), flagged("Work", "2=b y", "S")), later: changes(renamed("Work", "Job")),
-			now: newWorld().synced("Job", "2=b,S y").shelved("Work", "a x"), want: "copy attic Work/a to Job/a,; flag Job/b +-S"},
-		{name: "renamed, and another has the name now", run: changes(renamed("Work", "Job")),
-			now: newWorld().synced("Job").synced("Work"), want: `left Work/: there is another mailbox "Work" now`},
-		{name: "renamed there and back", run: changes(renamed("Work", "Job")), later: changes(renamed("Job", "Work")),
-			now: newWorld().synced("Work"), want: "1 settled"},
-		{name: "a mailbox below a renamed one had been elsewhere", run: changes(renamed("Work", "Job"), renamed("Archive", "Job/old")),
-			now: newWorld().synced("Job").synced("Job/old"), want: "rename Job to Work; rename Work/old to Archive"},
-		{name: "a mailbox removed, and removed again", run: changes(boxRemoved("Work")), later: changes(boxRemoved("Work")),
-			now: newWorld().synced("INBOX"), want: "left Work/: run 2 removed it again"},
+		{
+			name: "renamed", run: changes(renamed("Work", "Job"), renamed("Work/2024", "Job/2024"), flagged("Job/2024", "1=a x", "S")),
+			now: newWorld().synced("Job", "2=b y").synced("Job/2024", "1=a,S x"), want: "rename Job to Work; flag Job/2024/a +-S",
+		},
+		{
+			name: "renamed, by an undo that died", run: changes(renamed("Work", "Job"), flagged("Job", "1=a x", "S")),
+			now: newWorld().synced("Job", "1=a,S x").synced("Job/2024", "2=b y").called("Work", "Job"), want: "flag Job/a +-S; 1 settled; to be synced",
+		},
+		{
+			name: "renamed since", run: changes(removedNear("Work", "1=a x"), flagged("Work", "2=b y", "S")), later: changes(renamed("Work", "Job")),
+			now: newWorld().synced("Job", "2=b,S y").shelved("Work", "a x"), want: "copy attic Work/a to Job/a,; flag Job/b +-S",
+		},
+		{
+			name: "renamed, and another has the name now", run: changes(renamed("Work", "Job")),
+			now: newWorld().synced("Job").synced("Work"), want: `left Work/: there is another mailbox "Work" now`,
+		},
+		{
+			name: "renamed there and back", run: changes(renamed("Work", "Job")), later: changes(renamed("Job", "Work")),
+			now: newWorld().synced("Work"), want: "1 settled",
+		},
+		{
+			name: "a mailbox below a renamed one had been elsewhere", run: changes(renamed("Work", "Job"), renamed("Archive", "Job/old")),
+			now: newWorld().synced("Job").synced("Job/old"), want: "rename Job to Work; rename Work/old to Archive",
+		},
+		{
+			name: "a mailbox removed, and removed again", run: changes(boxRemoved("Work")), later: changes(boxRemoved("Work")),
+			now: newWorld().synced("INBOX"), want: "left Work/: run 2 removed it again",
+		},
 	} {
 		w := tt.now
 		w.runs = [][]mailbox.Change{tt.run, tt.later}

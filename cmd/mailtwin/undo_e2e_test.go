@@ -42,9 +42,9 @@ func (w *twin) runs() []mailbox.Outcome {
 }
 
 // undo undoes a run, which has to go well.
-func (w *twin) undo(run uint64, args ...string) outcome {
+func (w *twin) undo(run uint64) outcome {
 	w.Helper()
-	o := w.run("undo", append(args, "--yes", fmt.Sprint(run))...)
+	o := w.run("undo", "--yes", fmt.Sprint(run))
 	if o.code != 0 {
 		w.Fatalf("undo %d: %v", run, o)
 	}
