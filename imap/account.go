@@ -4,11 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"math/rand/v2"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
 
+	"mailtwin/imap/wire"
 	"mailtwin/mailbox"
 )
 
@@ -33,6 +36,7 @@ type Account struct {
 	taken       map[mailbox.Name]uint32 // under that validity
 	keeps       map[mailbox.Name]func(mailbox.Flag) bool
 	pace        pace
+	offers      map[string]bool // what the server announced after the last login
 }
 
 // Open connects and logs in once, so that a wrong password or name shows at once. mailbox.ErrAuth and ErrTLS are
@@ -47,6 +51,7 @@ func Open(ctx context.Context, options Options) (*Account, error) {
 	if options.Prefix != nil {
 		a.setPrefix(*options.Prefix)
 	}
+	a.pace = pace{first: 2 * options.Pause, report: options.Report}
 	if err := a.repeat(ctx, "", func(*session) error { return nil }); err != nil {
 		return nil, err
 	}
@@ -148,6 +153,7 @@ func (a *Account) grow(ctx context.Context) (*session, error) {
 		a.changed.Broadcast()
 		return nil, err
 	}
+	a.offers = maps.Clone(s.caps)
 	return s, nil
 }
 
@@ -172,6 +178,7 @@ func (a *Account) release(s *session) {
 }
 
 // once runs something on a session, without a second try. Only connecting is tried again, for then nothing was done.
+// What was done is done, also if the quota is used up by it.
 func (a *Account) once(ctx context.Context, prefer mailbox.Name, do func(*session) error) error {
 	var s *session
 	err := a.retry(ctx, func() (err error) {
@@ -182,7 +189,17 @@ func (a *Account) once(ctx context.Context, prefer mailbox.Name, do func(*sessio
 		return err
 	}
 	defer a.release(s)
-	return a.pace.judge(do(s))
+	return a.pace.verdict(do(s))
+}
+
+// resume is once, with a second try after the server ended the session in the middle of it: do goes on with what the first
+// one left. Nothing of that is under way any more.
+func (a *Account) resume(ctx context.Context, prefer mailbox.Name, do func(*session) error) error {
+	err := a.once(ctx, prefer, do)
+	if errors.Is(err, wire.ErrBye) && again(err) {
+		err = a.once(ctx, prefer, do)
+	}
+	return err
 }
 
 // repeat runs something that may be repeated, again after transient faults.
@@ -193,7 +210,10 @@ func (a *Account) repeat(ctx context.Context, prefer mailbox.Name, do func(*sess
 			return err
 		}
 		defer a.release(s)
-		return do(s)
+		if err := a.pace.verdict(do(s)); err != nil {
+			return err
+		}
+		return a.pace.quota() // some of it may have been refused for that
 	})
 }
 
@@ -205,12 +225,11 @@ func (a *Account) retry(ctx context.Context, do func() error) error {
 		if err := a.pace.wait(ctx); err != nil {
 			return err
 		}
-		err := a.pace.judge(do())
-		final := !errors.Is(err, mailbox.ErrTemporary) || errors.Is(err, errNoHost) || errors.Is(err, mailbox.ErrQuota) || try >= a.options.Tries
-		if final && errors.Is(err, errLookup) {
-			return fmt.Errorf("%w: %w", mailbox.ErrAuth, errors.Unwrap(err))
+		err := do()
+		if errors.Is(err, errLookup) && try >= lookups {
+			return fmt.Errorf("%w: %s", mailbox.ErrAuth, strings.TrimPrefix(err.Error(), mailbox.ErrTemporary.Error()+": "))
 		}
-		if err == nil || final || ctx.Err() != nil {
+		if err == nil || !again(err) || try >= a.options.Tries || ctx.Err() != nil {
 			return err
 		}
 		if err := pause(ctx, wait+rand.N(wait/2+time.Millisecond)); err != nil {
@@ -218,6 +237,14 @@ func (a *Account) retry(ctx context.Context, do func() error) error {
 		}
 		wait *= 2
 	}
+}
+
+// lookups is how often a server may say that it does not find the user before it is believed.
+const lookups = 3
+
+// again tells whether another try may mend what went wrong.
+func again(err error) bool {
+	return errors.Is(err, mailbox.ErrTemporary) && !errors.Is(err, mailbox.ErrQuota) && !errors.Is(err, errNoHost)
 }
 
 // pause waits.

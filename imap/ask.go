@@ -82,14 +82,14 @@ func CursorAt(mark string, validity, next uint32) mailbox.Cursor {
 	return c
 }
 
-// Has tells whether the server announced a capability after the login.
+// ValidityOf is the UIDVALIDITY under which a cursor was made; 0 if it does not say.
+func ValidityOf(c mailbox.Cursor) uint32 { return readMemo(c).Validity }
+
+// Has tells whether the server announced a capability after the last login.
 func (a *Account) Has(capability string) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	for _, s := range a.idle {
-		return s.caps[capability]
-	}
-	return false
+	return a.offers[capability]
 }
 
 // StoreLabels adds or takes labels of messages, in modified UTF-7 as they go over the wire. add is "+" or "-".

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"strings"
+	"sync"
 	"time"
 
 	goimap "github.com/emersion/go-imap/v2"
@@ -50,11 +51,12 @@ func (a *Account) connect(ctx context.Context) (*session, error) {
 
 // attempt connects once. refused is a token that is not to be used.
 func (a *Account) attempt(ctx context.Context, refused string) (*session, error) {
-	conn, err := a.dial(ctx)
+	s := &session{account: a}
+	conn, err := a.dial(ctx, &s.advice)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", a.options.address(), err)
 	}
-	s := &session{account: a, conn: conn}
+	s.conn = conn
 	if err := s.login(ctx, refused); err != nil {
 		return nil, errors.Join(err, ignoreClosed(conn.Close()))
 	}
@@ -68,8 +70,9 @@ func ignoreClosed(err error) error {
 	return err
 }
 
-// dial returns a connection that is protected as the options demand, greeted, and whose capabilities are known.
-func (a *Account) dial(ctx context.Context) (*wire.Conn, error) {
+// dial returns a connection that is protected as the options demand, greeted, and whose capabilities are known. What the
+// server tells the user to do, before it refuses a login, comes to advice.
+func (a *Account) dial(ctx context.Context, advice *advice) (*wire.Conn, error) {
 	ctx, cancel := context.WithTimeout(ctx, a.options.Timeout)
 	defer cancel()
 	raw, err := a.options.Dial(ctx, "tcp", a.options.address())
@@ -87,10 +90,13 @@ func (a *Account) dial(ctx context.Context) (*wire.Conn, error) {
 		}
 		raw = protected
 	}
-	began := time.Now()
+	made := time.Now()
 	conn := wire.New(raw, wire.Options{
 		Trace: a.options.Trace.Conn(), Silence: a.options.Timeout, Traffic: a.options.Traffic, Report: a.options.Report,
-		Heard: func(s wire.Status) { a.hear(began, s) },
+		Heard: func(s wire.Status) {
+			a.pace.hear(made, s)
+			advice.hear(s)
+		},
 	})
 	if err := a.greet(ctx, conn); err != nil {
 		return nil, errors.Join(err, ignoreClosed(conn.Close()))
@@ -175,12 +181,12 @@ func refusal(s wire.Status) error {
 	text := strings.ToLower(s.Text)
 	switch {
 	case strings.Contains(text, bandwidth):
-		return fmt.Errorf("%w: %s", mailbox.ErrQuota, s.Text)
+		return &LockedError{Text: s.Text}
 	case strings.HasPrefix(text, "lookup failed"): // of a user that there is not, and now and then of any
 		return fmt.Errorf("%w: %w", errLookup, &wire.StatusError{Status: s})
 	case strings.Contains(text, "too many") || strings.Contains(text, "maximum number of connections") || s.Code == "LIMIT":
 		return fmt.Errorf("%w: %s", errCrowded, s.Text)
-	case s.Kind == "BYE", s.Code == "UNAVAILABLE", s.Code == "INUSE", s.Code == "SERVERBUG", s.Code == "CONTACTADMIN",
+	case s.Kind == "BYE", s.Passing(), s.Code == "CONTACTADMIN",
 		strings.Contains(text, "try again"), strings.Contains(text, "temporar"):
 		return fmt.Errorf("%w: %w", mailbox.ErrTemporary, &wire.StatusError{Status: s})
 	}
@@ -194,7 +200,7 @@ func (s *session) login(ctx context.Context, refused string) error {
 		return err
 	}
 	s.conn.Hide(c.secret)
-	err = conceal(s.enter(ctx, c), c.secret, c.forms()...)
+	err = conceal(s.advice.with(s.enter(ctx, c)), c.secret, c.forms()...)
 	if c.token && errors.Is(err, mailbox.ErrAuth) {
 		return &TokenError{Err: err, token: c.secret}
 	}
@@ -231,9 +237,35 @@ func (s *session) authenticate(ctx context.Context, caps map[string]bool, c *cre
 	})
 	var refused *goimap.Error
 	if errors.As(err, &refused) {
-		return refusal(wire.Status{Kind: string(refused.Type), Code: string(refused.Code), Text: plainText(refused.Text)})
+		return refusal(statusOf(refused))
 	}
 	return err
+}
+
+// advice is where a server tells the user to go, in [WEBALERT] before it refuses the login. It may be used from several
+// goroutines.
+type advice struct {
+	mu      sync.Mutex
+	address string
+}
+
+func (a *advice) hear(s wire.Status) {
+	if s.Code != "WEBALERT" {
+		return
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.address = s.Args
+}
+
+// with adds the advice to the refusal of a login.
+func (a *advice) with(err error) error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.address == "" || !errors.Is(err, mailbox.ErrAuth) {
+		return err
+	}
+	return fmt.Errorf("%w (%s)", err, a.address)
 }
 
 // A concealed error says what another one says, less the secrets in it. Only what kind it is remains of that.

@@ -19,8 +19,9 @@ import (
 )
 
 // A fake is a server that says what a test wants. Answers are found by what a command begins with, the longest first;
-// "%s" stands for its tag. A command without an answer is answered OK. One that announces a literal is first given the
-// answer to "{" and itself, which is to go on if there is none; where that is a refusal, no literal follows.
+// "%s" stands for its tag. A command without an answer is answered OK. One that announces a literal, and waits, is first
+// given the answer to "{" and itself, which is to go on if there is none; where that is a refusal, no literal follows. Behind a BYE
+// the connection is closed.
 type fake struct {
 	t        *testing.T
 	listener net.Listener
@@ -30,6 +31,7 @@ type fake struct {
 	deaf     bool   // says nothing to the handshake behind STARTTLS
 	late     string // sent behind the OK of STARTTLS, before the handshake
 
+	served   sync.WaitGroup // connections
 	mu       sync.Mutex
 	answers  map[string]string
 	commands []string
@@ -61,7 +63,7 @@ func (f *fake) start() *fake {
 			if err != nil {
 				return
 			}
-			go f.serve(conn)
+			f.served.Go(func() { f.serve(&holding{Conn: conn}) })
 		}
 	}()
 	return f
@@ -100,25 +102,14 @@ func (f *fake) serve(conn net.Conn) {
 		if challenged != "" {
 			tag, command, challenged = challenged, strings.TrimRight(line, "\r\n"), ""
 		}
-		f.mu.Lock()
-		f.commands = append(f.commands, command)
-		answer := f.answer(command)
-		f.mu.Unlock()
-		if size, announced := literalOf(command); announced {
-			on := f.announced(command)
-			if on == silence {
-				continue
-			}
-			if on != goOn {
-				answer = on
-			} else if err := f.takeLiteral(conn, br, size); err != nil {
-				return
-			}
+		answer, err := f.hear(conn, br, command)
+		if err != nil {
+			return
 		}
 		if answer == silence {
 			continue
 		}
-		if _, err := io.WriteString(conn, strings.ReplaceAll(answer, "%s", tag)); err != nil || answer == "" {
+		if _, err := io.WriteString(conn, strings.ReplaceAll(answer, "%s", tag)); err != nil || answer == "" || strings.HasPrefix(answer, "* BYE") {
 			return
 		}
 		if strings.HasPrefix(answer, "+") {
@@ -142,40 +133,78 @@ const (
 	// silence is the answer of a server that says nothing and keeps the line open; an empty answer is one that hangs up.
 	silence = "silence"
 
+	// held before an answer keeps it back until something else is said.
+	held = "held "
+
 	fine = "%s OK done\r\n"
-	goOn = "+ go\r\n"
 )
 
-// announced is what is said to the announcement of a literal.
-func (f *fake) announced(command string) string {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if answer := f.answer("{" + command); answer != fine {
-		return answer
-	}
-	return goOn
+// A holding connection keeps back what is to be said later.
+type holding struct {
+	net.Conn
+	held string
 }
 
-// takeLiteral reads a literal and the end of its line.
-func (f *fake) takeLiteral(conn net.Conn, br *bufio.Reader, size int) error {
-	if _, err := io.WriteString(conn, goOn); err != nil {
-		return err
+func (h *holding) Write(p []byte) (int, error) {
+	if text, later := strings.CutPrefix(string(p), held); later {
+		h.held += text
+		return len(p), nil
 	}
-	literal := make([]byte, size+2)
-	if _, err := io.ReadFull(br, literal); err != nil {
-		return err
-	}
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.literals = append(f.literals, string(literal[:size]))
-	return nil
+	p, h.held = append([]byte(h.held), p...), ""
+	return h.Conn.Write(p)
 }
 
-// literalOf returns the size of the literal that a command announces.
-func literalOf(command string) (size int, announced bool) {
-	_, text, found := strings.Cut(command, "{")
-	size, err := strconv.Atoi(strings.TrimSuffix(text, "}"))
-	return size, found && err == nil
+// hear notes a command, takes its literals and returns what to say to it.
+func (f *fake) hear(conn net.Conn, br *bufio.Reader, command string) (answer string, err error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	at := len(f.commands)
+	f.commands = append(f.commands, command)
+	for segment := command; ; {
+		size, waits, announced := literalOf(segment)
+		if !announced {
+			return f.answer(command), nil
+		}
+		if on := f.answer("{" + command); waits && on != fine {
+			return on, nil
+		}
+		if waits {
+			if _, err := io.WriteString(conn, "+ go\r\n"); err != nil {
+				return "", err
+			}
+		}
+		f.mu.Unlock()
+		var literal string
+		literal, segment, err = takeLiteral(br, size)
+		f.mu.Lock()
+		if err != nil {
+			return "", err
+		}
+		f.literals = append(f.literals, literal)
+		command += segment
+		f.commands[at] = command
+	}
+}
+
+// takeLiteral reads a literal and the rest of its line.
+func takeLiteral(br *bufio.Reader, size int) (literal, rest string, err error) {
+	text := make([]byte, size)
+	if _, err = io.ReadFull(br, text); err != nil {
+		return "", "", err
+	}
+	rest, err = br.ReadString('\n')
+	return string(text), strings.TrimRight(rest, "\r\n"), err
+}
+
+// literalOf returns the size of the literal that a command announces at its end, and whether it waits for leave.
+func literalOf(command string) (size int, waits, announced bool) {
+	at := strings.LastIndexByte(command, '{')
+	if at < 0 {
+		return 0, false, false
+	}
+	text, unasked := strings.CutSuffix(strings.TrimSuffix(command[at+1:], "}"), "+")
+	size, err := strconv.Atoi(text)
+	return size, !unasked, err == nil && strings.HasSuffix(command, "}")
 }
 
 // protect begins TLS with the certificate of the moment.

@@ -42,7 +42,7 @@ func (a *Account) Fetch(ctx context.Context, name mailbox.Name, ids []mailbox.ID
 		if f.failed != nil {
 			return f.failed
 		}
-		if errors.Is(err, mailbox.ErrTemporary) && !errors.Is(err, mailbox.ErrQuota) && len(f.left()) < before && ctx.Err() == nil {
+		if again(err) && len(f.left()) < before && ctx.Err() == nil {
 			continue // a line that breaks again and again still brings something
 		}
 		if err != nil {
@@ -77,6 +77,9 @@ func (f *fetching) from(ctx context.Context, s *session, name mailbox.Name) erro
 	defer cancel()
 	f.stop = cancel
 	err := f.ask(fetching, s, fetchChunk)
+	if err == nil {
+		err = s.account.pace.quota() // then each of them would be refused
+	}
 	if err == nil {
 		err = f.ask(fetching, s, 1)
 	}

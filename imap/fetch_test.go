@@ -136,6 +136,7 @@ func TestR15RefusedSelect(t *testing.T) {
 		{"NO [NOPERM] not yours", false, false},
 		{"BAD what", false, false},
 		{"NO [SERVERBUG] oops", false, true},
+		{"NO System Error (Failure)", false, true},
 	} {
 		f, a, cursor := first(t)
 		f.say("SELECT \"Work\"", "%s "+tt.answer+"\r\n")

@@ -27,10 +27,13 @@ func (a *Account) SetFlags(ctx context.Context, name mailbox.Name, changes []mai
 		}
 		return err
 	})
+	if err != nil {
+		return named(name, "set flags", err)
+	}
 	for id, err := range refused {
 		problem(id, err)
 	}
-	return named(name, "set flags", err)
+	return nil
 }
 
 // A store is one STORE command in the making.
@@ -105,8 +108,8 @@ func (s *session) storeAll(ctx context.Context, stores []store) (refused map[mai
 			each(st.set, func(uid uint32) { alone = append(alone, store{st.op, st.flags, wire.UIDSetOf(uid)}) })
 		}
 	}
-	if len(alone) == 0 {
-		return nil, nil
+	if err := s.account.pace.quota(); err != nil || len(alone) == 0 {
+		return nil, err
 	}
 	if errs, err = s.send(ctx, alone); err != nil {
 		return nil, err

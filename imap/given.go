@@ -28,6 +28,17 @@ func (a *Account) learn(name mailbox.Name, validity, next uint32) {
 	}
 }
 
+// isValid tells whether UIDs of this validity are those that are known of the mailbox.
+func (a *Account) isValid(name mailbox.Name, validity uint32) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	known, ok := a.validity[name]
+	if !ok {
+		a.validity[name] = validity
+	}
+	return !ok || known == validity
+}
+
 // arrivals tells whether messages can have been stored as a COPYUID says, whose sets ascend.
 func (a *Account) arrivals(name mailbox.Name, c copied, before uint32) bool {
 	first, last := uint32(c.dest[0].Start), uint32(c.dest[len(c.dest)-1].Stop)

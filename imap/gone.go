@@ -116,12 +116,18 @@ func (v *survey) ask(ctx context.Context, sets []wire.UIDSet) error {
 	return err
 }
 
+// isClear tells whether of a message everything was said that must be known. On Gmail that is what it is called, too:
+// without it, nobody could tell where else the message is.
+func (v *survey) isClear(e *sighting) bool {
+	return e.hasMeta && e.hasFlags && (e.accountID != "" || !v.session.caps["X-GM-EXT-1"])
+}
+
 // lacking are the new messages of which not all was said.
 func (v *survey) lacking() wire.UIDSet {
 	var unsaid, have []uint32
 	for i := range v.seen.list {
 		e := &v.seen.list[i]
-		if v.isNew(e.uid) && (!e.hasMeta || !e.hasFlags) {
+		if v.isNew(e.uid) && !v.isClear(e) {
 			unsaid = append(unsaid, e.uid)
 		} else {
 			have = append(have, e.uid)

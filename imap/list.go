@@ -102,6 +102,9 @@ func (l *listing) collect(ctx context.Context) error {
 		if status[0].Kind == "OK" {
 			return nil
 		}
+		if err := s.account.pace.quota(); err != nil {
+			return err
+		}
 		s.caps["LIST-STATUS"] = false // announced, and yet refused
 	}
 	return l.collectSlowly(ctx)
@@ -272,5 +275,5 @@ func (a *Account) Vanished(ctx context.Context, name mailbox.Name) (bool, error)
 		}
 		return err
 	})
-	return gone, err
+	return gone && err == nil, err
 }

@@ -12,7 +12,8 @@ import (
 	"mailtwin/mailbox"
 )
 
-// Copy copies messages to another mailbox of the account, as far as they are there and are those that are meant.
+// Copy copies messages to another mailbox of the account, as far as they are there and are those that are meant. Where a
+// message can be in a mailbox only once, as on Gmail, a session that ends in the middle of it is no harm.
 //
 // Source: RFC 9051, section 6.4.7; RFC 4315, section 3.
 func (a *Account) Copy(ctx context.Context, from mailbox.Name, messages []mailbox.Doomed, to mailbox.Name) (map[mailbox.ID]mailbox.ID, error) {
@@ -20,7 +21,11 @@ func (a *Account) Copy(ctx context.Context, from mailbox.Name, messages []mailbo
 		return nil, err
 	}
 	arrived := map[mailbox.ID]mailbox.ID{}
-	err := a.once(ctx, from, func(s *session) error {
+	try := a.once
+	if a.Has(gmail) {
+		try = a.resume
+	}
+	err := try(ctx, from, func(s *session) error {
 		if err := s.use(ctx, from); err != nil {
 			return err
 		}
@@ -41,29 +46,61 @@ func (a *Account) Move(ctx context.Context, from mailbox.Name, messages []mailbo
 	if err := a.mayChange(from, "move messages"); err != nil {
 		return mailbox.Moved{}, err
 	}
-	moved := mailbox.Moved{To: map[mailbox.ID]mailbox.ID{}}
-	err := a.once(ctx, from, func(s *session) error {
-		if err := s.use(ctx, from); err != nil {
-			return err
+	m := &moving{to: to, sent: map[mailbox.ID]bool{}, moved: mailbox.Moved{To: map[mailbox.ID]mailbox.ID{}}}
+	try := a.once
+	if a.Has("MOVE") {
+		try = a.resume
+	}
+	err := try(ctx, from, func(s *session) error { return m.from(ctx, s, from, messages) })
+	return m.moved, named(from, fmt.Sprintf("move messages to %q", string(to)), err)
+}
+
+// A moving is one call of Move, over all its sessions.
+type moving struct {
+	to    mailbox.Name
+	sent  map[mailbox.ID]bool // by MOVE, perhaps on a session that ended before it was answered
+	moved mailbox.Moved
+}
+
+// from moves messages over one session.
+func (m *moving) from(ctx context.Context, s *session, name mailbox.Name, messages []mailbox.Doomed) error {
+	if err := s.use(ctx, name); err != nil {
+		return err
+	}
+	same, gone, err := s.verify(ctx, messages)
+	m.settle(gone)
+	if err != nil || len(same) == 0 {
+		return err
+	}
+	if s.client.Caps().Has(goimap.CapMove) { // else go-imap would go its own way, with a bare EXPUNGE
+		for _, id := range same {
+			m.sent[id] = true
 		}
-		same, gone, err := s.verify(ctx, messages)
-		moved.Gone = gone
-		if err != nil || len(same) == 0 {
-			return err
+		return s.transplant(ctx, s.move, same, m.to, m.moved.To)
+	}
+	if err := s.transplant(ctx, s.copy, same, m.to, m.moved.To); err != nil {
+		return err
+	}
+	copied := slices.Collect(maps.Keys(m.moved.To))
+	if !s.caps["UIDPLUS"] {
+		m.moved.Kept = copied
+	}
+	return s.expunge(ctx, copied)
+}
+
+// settle sorts what is no longer there into what was moved and what somebody else took away.
+func (m *moving) settle(gone []mailbox.ID) {
+	m.moved.Gone = nil
+	for _, id := range gone {
+		_, arrived := m.moved.To[id]
+		switch {
+		case arrived:
+		case m.sent[id]:
+			m.moved.To[id] = ""
+		default:
+			m.moved.Gone = append(m.moved.Gone, id)
 		}
-		if s.client.Caps().Has(goimap.CapMove) { // else go-imap would go its own way, with a bare EXPUNGE
-			return s.transplant(ctx, s.move, same, to, moved.To)
-		}
-		if err := s.transplant(ctx, s.copy, same, to, moved.To); err != nil {
-			return err
-		}
-		copied := slices.Collect(maps.Keys(moved.To))
-		if !s.caps["UIDPLUS"] {
-			moved.Kept = copied
-		}
-		return s.expunge(ctx, copied)
-	})
-	return moved, named(from, fmt.Sprintf("move messages to %q", string(to)), err)
+	}
 }
 
 // copied is what a COPYUID says.

@@ -11,83 +11,142 @@ import (
 	"mailtwin/mailbox"
 )
 
-// What Gmail says of its limits stands in the text of its answers.
+// What Gmail says of its limits stands in the text of its answers, in any case of letters.
 const (
-	throttled   = "[throttled]"
 	bandwidth   = "exceeded command or bandwidth limits"
 	sessionOver = "session expired"
 )
 
-// How long to wait before the next command of an account that is throttled: longer each time that the server says so,
-// and less and less once it does not.
+// longestPace is the longest wait between two commands of an account that is throttled.
 const longestPace = 2 * time.Minute
 
-// soon is how long a session must last that was begun because another one was ended, or the account has had enough.
+// soon is how long a session must last that was begun after another one was ended. If it does not, the account has had
+// enough, whatever the server says.
 const soon = time.Minute
 
-// A pace is how quickly a server wants to be asked, and whether it wants to be at all. It may be used from several
-// goroutines.
+// A pace is how often the server lets the account ask for something, and whether it does at all, as it says along with its
+// answers. It may be used from several goroutines.
 type pace struct {
-	mu     sync.Mutex
-	first  time.Duration
-	gap    time.Duration // between two commands
-	until  time.Time     // nothing is asked before
-	ended  time.Time     // when a session was ended last
-	spent  string        // the words by which the server said that the quota is used up
-	alarms []string      // the addresses that a login was told to go to
+	first  time.Duration // the gap after the first complaint
+	report func(string)
+
+	mu    sync.Mutex
+	gap   time.Duration // between two commands; 0 is none
+	next  time.Time     // when the next command may go
+	hot   bool          // the server complained since the last command went
+	ended time.Time     // when the server last ended a session
+	spent string        // the words by which it said that the quota is used up; empty if it did not
 }
 
-// hear looks at what a server says along with its answers, on a connection that began at a time.
-func (a *Account) hear(began time.Time, s wire.Status) {
+// hear looks at what the server says on a connection that was made at a time.
+func (p *pace) hear(made time.Time, s wire.Status) {
 	text := strings.ToLower(s.Text)
-	p := &a.pace
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	switch {
-	case strings.Contains(text, throttled) || s.Code == "THROTTLED":
-		p.gap = min(max(2*p.gap, 2*a.options.Pause), longestPace)
-		p.until = time.Now().Add(p.gap)
+	case s.Throttled():
+		p.slow(s.Kind != "OK")
+	case s.Kind == "OK":
 	case strings.Contains(text, bandwidth), s.Kind == "BYE" && s.Code == "OVERQUOTA":
 		p.spent = s.Text
 	case s.Kind == "BYE" && strings.Contains(text, sessionOver):
-		if !p.ended.IsZero() && began.After(p.ended) && time.Since(began) < soon {
+		if made.After(p.ended) && !p.ended.IsZero() && time.Since(made) < soon {
 			p.spent = s.Text
 		}
 		p.ended = time.Now()
-	case s.Code == "WEBALERT":
-		p.alarms = append(p.alarms, s.Args)
 	}
 }
 
-// wait waits until the server may be asked again.
+// refusedPace is how many times the first gap a server gets that refuses what it is asked too often: what was refused is put
+// off until another run anyway, and the rest is to go on.
+const refusedPace = 4
+
+// slow makes the gap longer: once for all complaints about commands that went together. p.mu is held.
+func (p *pace) slow(refused bool) {
+	if p.hot {
+		return
+	}
+	if p.gap == 0 {
+		p.report(fmt.Sprintf("the server asks for fewer commands (THROTTLED): from now on they wait for each other, %s at first", p.first))
+	}
+	p.hot = true
+	longest := longestPace
+	if refused {
+		longest = max(p.gap, min(refusedPace*p.first, longestPace))
+	}
+	p.gap = min(max(2*p.gap, p.first), longest)
+	p.next = time.Now().Add(p.gap)
+}
+
+// calm makes the gap shorter. p.mu is held.
+func (p *pace) calm() {
+	if p.gap = p.gap * 3 / 4; p.gap < p.first/4 {
+		p.gap = 0
+		p.report("the server has not asked for fewer commands for a while: they wait no longer")
+	}
+}
+
+// turn returns how long the caller has to wait until it may ask the server for something. Each that waits has a turn of
+// its own.
+func (p *pace) turn() time.Duration {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.gap == 0 {
+		return 0
+	}
+	if !p.hot {
+		p.calm()
+	}
+	p.hot = false
+	now := time.Now()
+	rest := max(p.next.Sub(now), 0)
+	p.next = now.Add(rest + p.gap)
+	return rest
+}
+
+// wait waits for the caller's turn. The error is a mailbox.ErrQuota if the server is not to be asked any more.
 func (p *pace) wait(ctx context.Context) error {
-	if err := p.judge(nil); err != nil {
+	if err := p.quota(); err != nil {
 		return err
 	}
-	p.mu.Lock()
-	rest := time.Until(p.until)
-	if rest <= 0 && p.gap > 0 { // it was calm since
-		if p.gap = p.gap * 3 / 4; p.gap < 10*time.Millisecond {
-			p.gap = 0
-		}
-		p.until = time.Now().Add(p.gap)
-	}
-	p.mu.Unlock()
-	if rest <= 0 {
+	rest := p.turn()
+	if rest == 0 {
 		return nil
 	}
-	return pause(ctx, rest)
+	if err := pause(ctx, rest); err != nil {
+		return err
+	}
+	return p.quota()
 }
 
-// judge says of what went wrong after the quota was used up that it went wrong for that.
-func (p *pace) judge(err error) error {
+// quota is a mailbox.ErrQuota once the server has said that the quota is used up.
+func (p *pace) quota() error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.spent == "" {
-		return err
+		return nil
 	}
-	if err == nil {
-		return fmt.Errorf("%w: %s", mailbox.ErrQuota, p.spent)
-	}
-	return fmt.Errorf("%w: %w", mailbox.ErrQuota, err)
+	return &LockedError{Text: p.spent}
 }
+
+// verdict says of something that ended so what it is to be taken for: once the quota is used up, nothing that went wrong
+// went wrong for another reason.
+func (p *pace) verdict(err error) error {
+	if quota := p.quota(); err != nil && quota != nil {
+		return quota
+	}
+	return err
+}
+
+// A LockedError means that the server does nothing more for the account for a while, because its quota is used up. It is a
+// kind of mailbox.ErrQuota.
+type LockedError struct {
+	Text string // what the server said
+}
+
+func (e *LockedError) Error() string {
+	return "the server does nothing more for the account for now: " + e.Text
+}
+
+// Unwrap makes it a mailbox.ErrQuota.
+func (e *LockedError) Unwrap() error { return mailbox.ErrQuota }

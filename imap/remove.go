@@ -64,7 +64,7 @@ func (a *Account) Remove(ctx context.Context, name mailbox.Name, messages []mail
 	if err := a.mayChange(name, "remove messages"); err != nil {
 		return nil, nil, err
 	}
-	err = a.once(ctx, name, func(s *session) error {
+	err = a.resume(ctx, name, func(s *session) error {
 		if err := s.use(ctx, name); err != nil {
 			return err
 		}

@@ -269,7 +269,7 @@ func (v *survey) conclude() {
 		e := &v.seen.list[i]
 		isNew := v.isNew(e.uid)
 		switch {
-		case isNew && (!e.hasMeta || !e.hasFlags):
+		case isNew && !v.isClear(e):
 			v.scan.Unread[idOf(e.uid)] = errNothingSaid
 		case e.hasFlags && (isNew || v.known(e.uid)):
 			v.scan.Present = append(v.scan.Present, e.message(v.scan.Generation))

@@ -21,6 +21,8 @@ type session struct {
 	client  *imapclient.Client
 	caps    map[string]bool
 
+	advice advice
+
 	asked    bool         // ENABLE was sent, or is not wanted
 	resyncs  bool         // QRESYNC was asked for
 	opened   bool         // some mailbox may be selected, or examined
@@ -65,12 +67,15 @@ func (s *session) exec(ctx context.Context, handle func(*wire.Response) error, c
 
 func (s *session) condstore() bool { return s.caps["CONDSTORE"] || s.caps["QRESYNC"] }
 
+// gmail is the capability that Gmail alone has.
+const gmail = "X-GM-EXT-1"
+
 // idItem is the item that brings the server's own name for a message; empty if it has none.
 //
 // Source: RFC 8474, section 5.1; Gmail's X-GM-EXT-1.
 func (s *session) idItem() string {
 	switch {
-	case s.caps["X-GM-EXT-1"]:
+	case s.caps[gmail]:
 		return "X-GM-MSGID"
 	case s.caps["OBJECTID"]:
 		return "EMAILID"
@@ -147,30 +152,33 @@ func (s *session) beginOpen(ctx context.Context, name mailbox.Name, readOnly boo
 func refusedMailbox(name mailbox.Name, refused *goimap.Error) error {
 	err := refusedText(refused)
 	none := refused.Code == "" || refused.Code == goimap.ResponseCodeNonExistent || refused.Code == goimap.ResponseCodeTryCreate
-	if none && refused.Type == goimap.StatusResponseTypeNo {
+	if none && refused.Type == goimap.StatusResponseTypeNo && !errors.Is(err, mailbox.ErrTemporary) {
 		err = fmt.Errorf("%w: %w", mailbox.ErrNoMailbox, err)
 	}
 	return &mailbox.MailboxError{Mailbox: name, Err: err}
 }
 
-// passing are the codes of what may go well later.
-//
-// Source: RFC 5530, section 3; [THROTTLED] is Gmail's.
-var passing = []goimap.ResponseCode{
-	goimap.ResponseCodeUnavailable, goimap.ResponseCodeInUse, goimap.ResponseCodeServerBug, goimap.ResponseCodeLimit, "THROTTLED",
-}
-
 // refusedText is what the server said, without go-imap's prefix.
 func refusedText(refused *goimap.Error) error {
-	text := string(refused.Type) + " "
-	if refused.Code != "" {
-		text += "[" + string(refused.Code) + "] "
+	return refusedStatus(statusOf(refused))
+}
+
+// refusedStatus is what the server said.
+func refusedStatus(status wire.Status) error {
+	text := status.Kind + " "
+	if status.Code != "" {
+		text += "[" + status.Code + "] "
 	}
-	text += plainText(refused.Text)
-	if slices.Contains(passing, refused.Code) {
+	text += status.Text
+	if status.Passing() {
 		return fmt.Errorf("%w: %s", mailbox.ErrTemporary, text)
 	}
 	return errors.New(text)
+}
+
+// statusOf is what the server said, as the layer below go-imap would tell it.
+func statusOf(refused *goimap.Error) wire.Status {
+	return wire.Status{Kind: string(refused.Type), Code: string(refused.Code), Text: plainText(refused.Text)}
 }
 
 // plainText takes back the mark that the guard puts before a text.
@@ -181,6 +189,7 @@ func named(name mailbox.Name, verb string, err error) error {
 	var refused *goimap.Error
 	var status *wire.StatusError
 	switch {
+	case errors.Is(err, mailbox.ErrAuth): // of one more connection, which concerns more than the mailbox
 	case errors.As(err, &refused):
 		return &mailbox.MailboxError{Mailbox: name, Err: fmt.Errorf("%s: %w", verb, refusedText(refused))}
 	case errors.As(err, &status):

@@ -3,6 +3,7 @@ package imap
 import (
 	"errors"
 	"fmt"
+	"io"
 	"slices"
 	"strings"
 	"testing"
@@ -13,20 +14,39 @@ import (
 // put stores messages in INBOX, and returns the IDs that they got and what went wrong with each.
 func put(t *testing.T, a *Account, messages ...mailbox.Message) (ids []mailbox.ID, errs []error) {
 	t.Helper()
+	return putBodies(t, a, messages, func(int) io.Reader { return strings.NewReader("hello") })
+}
+
+func putBodies(t *testing.T, a *Account, messages []mailbox.Message, body func(int) io.Reader) (ids []mailbox.ID, errs []error) {
+	t.Helper()
 	b, err := a.Append(t.Context(), mailbox.Inbox)
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, m := range messages {
-		m.Size = 5
-		errs = append(errs, b.Add(t.Context(), m, strings.NewReader("hello")))
+	errs = make([]error, len(messages))
+	at := map[mailbox.ID]int{}
+	for i, m := range messages {
+		if m.Size == 0 {
+			m.Size = 5
+		}
+		at[m.ID] = i
+		if errs[i] = b.Add(t.Context(), m, body(i)); errs[i] != nil && !errors.As(errs[i], new(*mailbox.MessageError)) {
+			break
+		}
 	}
-	stored, err := b.Flush(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
+	stored, broken := b.Flush(t.Context())
 	for _, s := range stored {
-		ids = append(ids, s.ID)
+		if s.Refused != nil {
+			errs[at[s.Source]] = &mailbox.MessageError{Mailbox: mailbox.Inbox, ID: s.Source, Err: s.Refused}
+		} else {
+			ids = append(ids, s.ID)
+		}
+		delete(at, s.Source)
+	}
+	for _, i := range at {
+		if errs[i] == nil {
+			errs[i] = broken
+		}
 	}
 	return ids, errs
 }
@@ -78,7 +98,7 @@ func TestR18RefusedAppend(t *testing.T) {
 		for _, before := range []string{"", "{"} {
 			f, a, _ := first(t)
 			f.say("APPEND", "%s OK [APPENDUID 7 4] stored\r\n")
-			f.say(before+`APPEND INBOX (\Flagged)`, "%s "+refusal+"\r\n")
+			f.say(before+`APPEND "INBOX" (\Flagged)`, "%s "+refusal+"\r\n")
 			ids, errs := put(t, a, mailbox.Message{ID: "a", Flags: mailbox.MakeFlags(mailbox.Flagged)}, mailbox.Message{ID: "b"})
 			var one *mailbox.MessageError
 			if !errors.As(errs[0], &one) || one.ID != "a" || !strings.Contains(one.Error(), strings.Fields(refusal)[0]) || errs[1] != nil || !slices.Equal(ids, []mailbox.ID{"4"}) {
@@ -112,7 +132,7 @@ func TestR18PermanentFlags(t *testing.T) {
 		if err != nil {
 			t.Error(err)
 		}
-		if want := fmt.Sprintf("APPEND INBOX %s {5}", tt.appended); !slices.Equal(f.sent("APPEND"), []string{want}) {
+		if want := fmt.Sprintf("APPEND \"INBOX\" %s {5}", tt.appended); !slices.Equal(f.sent("APPEND"), []string{want}) {
 			t.Errorf("%q: %q, want %q", tt.said, f.sent("APPEND"), want)
 		}
 		if want := "UID STORE 1 +FLAGS.SILENT " + tt.stored; !slices.Equal(f.sent("UID STORE"), []string{want}) {

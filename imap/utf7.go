@@ -47,6 +47,9 @@ func encodeUTF7(s string) string {
 	return b.String()
 }
 
+// DecodeName decodes a mailbox name as it goes over the wire, and as some programs write it down.
+func DecodeName(wire string) (string, error) { return decodeUTF7(wire) }
+
 // decodeUTF7 decodes a name. One that encodeUTF7 would not give back is an error, for it could not be named again.
 func decodeUTF7(s string) (string, error) {
 	var b strings.Builder

@@ -29,6 +29,7 @@ type Content struct {
 	Size      int64  // octets
 	Tag       int64  // octets that mbsync or offlineimap may have put into the header; 0 if there are none
 	Untagged  Digest // of the header without them; zero if there are none
+	Stored    int64  // octets that it takes where it was read, in whatever form; 0 if that is unknown
 	Ended     bool   // the last line has an end, which offlineimap gives to some messages
 	MessageID string // as it stands in the header, with its angle brackets; empty if there is none
 	AccountID string // the server's own name for the message, the same in all mailboxes; empty if it has none
@@ -176,10 +177,10 @@ func tag(header []byte) (start, end int) {
 // empty if there is none. It looks at nothing else, for parsers of mail headers are where mail programs fall over.
 //
 // Source: RFC 5322, section 3.6.4.
-func MessageID(header []byte) string { return Field(header, "message-id") }
+func MessageID(header []byte) string { return Field(header, "Message-ID") }
 
-// Field returns the value of the first field of that name, which is in lower case, unfolded and trimmed; empty if there is
-// none.
+// Field finds the first field of a name in a header in canonical form and returns its value, unfolded, with single spaces;
+// empty if there is none.
 //
 // Source: RFC 5322, section 2.2.
 func Field(header []byte, field string) string {

@@ -70,3 +70,32 @@ func TestOfflineimapForm(t *testing.T) {
 		t.Error("without a Message-ID, two octets less are taken for the same")
 	}
 }
+
+// What other programs made of a message can be undone, and nothing else.
+func TestPlain(t *testing.T) {
+	const plain = "From: a\r\nMessage-ID:\r\n <1@x>\r\nSubject:\r\n\tb\r\n\r\nX-TUID: 1\r\nend"
+	far := sum(plain).Digest
+	long := strings.Repeat("x", 3*maxHeader) + "\r\n"
+	for _, tt := range []struct {
+		name, text string
+		want       Digest
+		same       bool
+	}{
+		{"as it was", plain, far, true},
+		{"mbsync", "X-TUID: +abc/DEF0123\r\n" + plain, far, true},
+		{"offlineimap", strings.ReplaceAll(plain, ":\r\n", ": \r\n") + "\r\n", far, true},
+		{"two ends", plain + "\r\n\r\n", far, false},
+		{"in the body", plain + "\r\nX-TUID: 2\r\n", far, false},
+		{"no Message-ID", "From: a\r\n\r\nend\r\n", sum("From: a\r\n\r\nend").Digest, false},
+		{"no header", "\r\n" + long, sum("\r\n" + long).Digest, true},
+		{"nothing but header", long, sum(long).Digest, true},
+		{"long", "Message-ID: <1@x>\r\nX-TUID: 1\r\n\r\n" + long, sum("Message-ID: <1@x>\r\n\r\n" + long).Digest, true},
+		{"empty", "", sum("").Digest, true},
+		{"another octet", strings.Replace(plain, "end", "enD", 1), far, false},
+	} {
+		digests, err := Plain(strings.NewReader(tt.text))
+		if got := digests[0] == tt.want || digests[1] == tt.want; got != tt.same || err != nil {
+			t.Errorf("%s: %v, %v", tt.name, got, err)
+		}
+	}
+}

@@ -44,6 +44,7 @@ type Pair struct {
 	Size         int64 // octets of the canonical form
 	InternalDate time.Time
 	Digest       Digest // of the near side's canonical form
+	Stored       int64  // octets that the near side's copy takes where it lies, see Content; 0 if unknown
 	FarDigest    Digest // of what the server holds; zero if never read, or equal to Digest when it is the same
 	Hint         Hint
 	AccountID    string // the far side's own name for the message, see Content; empty if it has none
@@ -105,8 +106,14 @@ type Info struct {
 // Source: RFC 6154, section 2.
 type Role string
 
-// RoleTrash marks the mailbox that removed mail goes to.
-const RoleTrash Role = "Trash"
+const (
+	// RoleTrash marks the mailbox that removed mail goes to.
+	RoleTrash Role = "Trash"
+	// RoleAll marks a mailbox that shows all messages, which lie in others.
+	RoleAll Role = "All"
+	// RoleFlagged marks a mailbox that shows those that are flagged.
+	RoleFlagged Role = "Flagged"
+)
 
 // A Scan is what a look into one mailbox brought.
 type Scan struct {

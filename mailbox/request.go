@@ -61,6 +61,8 @@ type Stored struct {
 	ID      ID      // its ID here; zero if it was stored, but this side could not tell under which ID
 	Content Content // of the bytes that were added; zero if they were not read
 	Merged  bool    // this side made it one with another message that it has, and there is no ID for it: it is not to be sent again
+	Refused error   // why it was not stored; nil if it was
+	Unsure  bool    // there is no ID for it, and it may not be stored at all: a fresh look tells
 }
 
 // Errors of a side that the engine acts on.
@@ -77,8 +79,8 @@ var (
 	ErrUIDValidity = errors.New("UIDVALIDITY changed")
 	// ErrTemporary marks what may go well later: a cut line, a server that is busy, a limit that was reached.
 	ErrTemporary = errors.New("temporary failure")
-	// ErrQuota means that the account has had its share for now, or would have: a kind of ErrTemporary that is not tried
-	// again in the same run.
+	// ErrQuota means that the account has had what the server allows it, or would have. It is a kind of ErrTemporary that no
+	// try in the same run mends.
 	ErrQuota = fmt.Errorf("%w: the account's quota is used up", ErrTemporary)
 	// ErrAuth means that the server refused the login.
 	ErrAuth = errors.New("login refused")

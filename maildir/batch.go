@@ -73,6 +73,7 @@ func (b *Batch) Add(ctx context.Context, m mailbox.Message, body io.Reader) erro
 		return b.box.wrap("store in", errors.Join(err, l.discard()))
 	}
 	m.Content = sum.Content()
+	m.Content.Stored = l.stored
 	b.items = append(b.items, item{Message: m, tmp: l.name, f: l.f, verbatim: l.ambiguous()})
 	return b.box.wrap("store in", b.relieve())
 }
@@ -192,6 +193,7 @@ func (b *Batch) place(i *item, kw *keywords) (e entry, isNew bool, err error) {
 		}
 		content, err := b.box.content(e)
 		if err == nil && content.Digest == i.Content.Digest {
+			i.Content.Stored = content.Stored
 			return e, false, nil
 		}
 		if err != nil && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, errIrregular) {

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"io"
 	"os"
+
+	"mailtwin/mailbox"
 )
 
 // A crlfReader reads a file with CRLF for LF, or, if that is not wanted, as it stands.
@@ -15,6 +17,7 @@ type crlfReader struct {
 	end   error  // of the file, once it was met
 	as    bool   // as it stands
 	owed  bool   // a LF, whose CR was handed on
+	taken int64  // octets that were read
 }
 
 func newCRLFReader(f io.Reader) *crlfReader { return &crlfReader{f: f, block: new([blockSize]byte)} }
@@ -66,6 +69,18 @@ func (c *crlfReader) fill() {
 		err = io.EOF
 	}
 	c.data, c.end = c.block[:n], err
+	c.taken += int64(n)
+}
+
+// content reads all of the message.
+func (c *crlfReader) content() (mailbox.Content, error) {
+	sum := mailbox.NewSummer()
+	if _, err := io.Copy(sum, c); err != nil {
+		return mailbox.Content{}, err
+	}
+	content := sum.Content()
+	content.Stored = c.taken
+	return content, nil
 }
 
 func (c *crlfReader) close() {

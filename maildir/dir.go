@@ -153,9 +153,19 @@ func (d *dir) move(name string, to *dir, as string) error {
 	return nil
 }
 
-// replace gives a file another name, and whatever had that name is gone. It is not for messages.
+// replace gives a file another name, and whatever had that name is gone. It is for no message that is not kept elsewhere.
 func (d *dir) replace(name string, to *dir, as string) error {
 	return to.effect("replace", as, func() error { return unix.Renameat(d.fd(), name, to.fd(), as) })
+}
+
+// exchange gives a file the name of another, which must be there, and that one its own. Where the system cannot do that,
+// the other file is gone.
+func (d *dir) exchange(name string, to *dir, as string) error {
+	err := to.effect("exchange", as, func() error { return renameExchange(d.fd(), name, to.fd(), as) })
+	if errors.Is(err, unix.EINVAL) || errors.Is(err, unix.ENOSYS) || errors.Is(err, unix.ENOTSUP) {
+		return d.replace(name, to, as)
+	}
+	return err
 }
 
 // date sets the modification time of a file.

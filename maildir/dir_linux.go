@@ -12,6 +12,10 @@ func renameNoReplace(fromDir int, from string, toDir int, to string) error {
 	return unix.Renameat2(fromDir, from, toDir, to, unix.RENAME_NOREPLACE)
 }
 
+func renameExchange(fromDir int, from string, toDir int, to string) error {
+	return unix.Renameat2(fromDir, from, toDir, to, unix.RENAME_EXCHANGE)
+}
+
 // Magic numbers of the file systems whose syncfs waits for the data and reports what went wrong. Network and overlay
 // file systems are left out on purpose.
 const (

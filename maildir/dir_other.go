@@ -10,6 +10,8 @@ import (
 
 func renameNoReplace(int, string, int, string) error { return unix.ENOSYS }
 
+func renameExchange(int, string, int, string) error { return unix.ENOSYS }
+
 func canSyncfs(*os.File) bool { return false }
 
 func syncfs(*os.File) error { return unix.ENOTSUP }

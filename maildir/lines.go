@@ -25,6 +25,7 @@ type lineWriter struct {
 	held     bool // a CR whose next octet has not come yet
 	anyCR    bool
 	anyLF    bool
+	stored   int64 // octets of the file, once it is finished
 }
 
 var writers = sync.Pool{New: func() any { return bufio.NewWriterSize(nil, blockSize) }}
@@ -127,6 +128,10 @@ func (l *lineWriter) finish() error {
 	}
 	err = errors.Join(err, l.w.Flush())
 	l.release()
+	if err != nil {
+		return err
+	}
+	l.stored, err = l.f.Seek(0, io.SeekCurrent)
 	return err
 }
 

@@ -34,8 +34,8 @@ func TestLineEnds(t *testing.T) {
 			w := newWorld(t)
 			s := w.deliver("INBOX", "1 \\Seen|"+tt.text)[0]
 			file, err := os.ReadFile(filepath.Join(w.root, "INBOX/cur", string(s.ID)+":2,S"))
-			if err != nil || string(file) != tt.file {
-				t.Errorf("stored as %.40q (%d octets), %v", file, len(file), err)
+			if err != nil || string(file) != tt.file || s.Content.Stored != int64(len(file)) {
+				t.Errorf("stored as %.40q (%d octets, said to be %d), %v", file, len(file), s.Content.Stored, err)
 			}
 			if got := w.fetch("INBOX", s.ID); got != tt.text {
 				t.Errorf("goes out as %.40q (%d octets)", got, len(got))

@@ -17,12 +17,12 @@ const maxRetries = 4
 // Identify reads messages and tells their content. What cannot be read is left out.
 func (t *Tree) Identify(ctx context.Context, name mailbox.Name, ids []mailbox.ID, found func(mailbox.ID, mailbox.Content)) error {
 	skip := func(mailbox.ID, error) {}
-	return t.read(ctx, name, ids, func(id mailbox.ID, r io.Reader) error {
-		sum := mailbox.NewSummer()
-		if _, err := io.Copy(sum, r); err != nil {
+	return t.read(ctx, name, ids, func(id mailbox.ID, r *crlfReader) error {
+		content, err := r.content()
+		if err != nil {
 			return &unreadable{err}
 		}
-		found(id, sum.Content())
+		found(id, content)
 		return nil
 	}, skip)
 }
@@ -37,13 +37,13 @@ func (u *unreadable) Unwrap() error { return u.err }
 func (t *Tree) Fetch(ctx context.Context, name mailbox.Name, ids []mailbox.ID,
 	body func(mailbox.ID, io.Reader) error, problem func(mailbox.ID, error),
 ) error {
-	return t.read(ctx, name, ids, body, problem)
+	return t.read(ctx, name, ids, func(id mailbox.ID, r *crlfReader) error { return body(id, r) }, problem)
 }
 
 // read opens messages and hands them on. Those that the last scan saw are tried under the name that they had then;
 // the mailbox is read only for what is not found so.
 func (t *Tree) read(ctx context.Context, name mailbox.Name, ids []mailbox.ID,
-	use func(mailbox.ID, io.Reader) error, problem func(mailbox.ID, error),
+	use func(mailbox.ID, *crlfReader) error, problem func(mailbox.ID, error),
 ) error {
 	b, err := t.open(name)
 	if err != nil {
@@ -73,7 +73,7 @@ func (t *Tree) read(ctx context.Context, name mailbox.Name, ids []mailbox.ID,
 
 // readAll reads the messages whose places are known and returns those that were not found there.
 func (b *box) readAll(ctx context.Context, ids []mailbox.ID, places map[string]entry,
-	use func(mailbox.ID, io.Reader) error, problem func(mailbox.ID, error),
+	use func(mailbox.ID, *crlfReader) error, problem func(mailbox.ID, error),
 ) (rest []mailbox.ID, err error) {
 	for _, id := range ids {
 		if err := ctx.Err(); err != nil {
@@ -113,7 +113,7 @@ func (t *Tree) seenLately(name mailbox.Name, ids []mailbox.ID) map[string]entry 
 	return places
 }
 
-func (b *box) readOne(e entry, use func(mailbox.ID, io.Reader) error) error {
+func (b *box) readOne(e entry, use func(mailbox.ID, *crlfReader) error) error {
 	f, err := b.in(e).open(e.name)
 	if err != nil {
 		return &unreadable{err}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"strings"
 	"time"
@@ -236,11 +235,10 @@ func (b *box) content(e entry) (mailbox.Content, error) {
 	if err != nil {
 		return mailbox.Content{}, errors.Join(err, f.Close())
 	}
-	sum := mailbox.NewSummer()
-	_, err = io.Copy(sum, c)
+	content, err := c.content()
 	c.close()
 	if err := errors.Join(err, f.Close()); err != nil {
 		return mailbox.Content{}, fmt.Errorf("read: %w", err)
 	}
-	return sum.Content(), nil
+	return content, nil
 }

@@ -156,7 +156,7 @@ func (t *Tree) Peek(ctx context.Context, sources []mailbox.Source, body func(mai
 			return err
 		}
 		_, _, err = b.each(ctx, ids, func(id mailbox.ID, all []entry) error {
-			err := b.readOne(all[0], func(_ mailbox.ID, r io.Reader) error {
+			err := b.readOne(all[0], func(_ mailbox.ID, r *crlfReader) error {
 				return body(mailbox.Source{Place: mailbox.Place{Mailbox: at.name, ID: id}, Day: at.day}, r)
 			})
 			if errors.As(err, new(*unreadable)) && !errors.Is(err, fs.ErrNotExist) {

@@ -176,6 +176,14 @@ func (t *Tree) find(name mailbox.Name) (*dir, error) {
 	return t.walk(path)
 }
 
+// Pretend has a mailbox that was listed answer to another name, until the next listing. Nothing is renamed.
+func (t *Tree) Pretend(from, to mailbox.Name) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.paths[to] = t.paths[from]
+	delete(t.paths, from)
+}
+
 // walk opens directory below directory; no path is the root.
 func (t *Tree) walk(path []string) (*dir, error) {
 	if len(path) == 0 {

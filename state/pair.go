@@ -77,6 +77,10 @@ func (e *encoder) pair(p mailbox.Pair) {
 	e.text(shorten(p))
 	*e = binary.BigEndian.AppendUint64(*e, uint64(p.Hint))
 	e.accountID(p.AccountID)
+	if p.Stored != 0 {
+		e.uint(moreStored)
+		e.int(p.Stored)
+	}
 }
 
 func decodePair(key, value []byte) (p mailbox.Pair, err error) {
@@ -114,7 +118,7 @@ func (d *decoder) pair(far mailbox.ID) mailbox.Pair {
 	if hint := d.take(8); hint != nil {
 		p.Hint = mailbox.Hint(binary.BigEndian.Uint64(hint))
 	}
-	p.AccountID = d.accountID()
+	d.more(&p)
 	return p
 }
 
@@ -154,13 +158,28 @@ func lengthen(short string, p mailbox.Pair) mailbox.ID {
 		return mailbox.ID(near)
 	}
 	date, far, hash := nameParts(p)
-	return mailbox.ID(strings.NewReplacer(partDate, date, partFar, far, partHash, hash).Replace(short))
+	var b strings.Builder
+	b.Grow(len(short) + len(date) + len(far) + len(hash))
+	for i := range len(short) { // there may be a million: a strings.Replacer takes four times as long
+		switch short[i] {
+		case partDate[0]:
+			b.WriteString(date)
+		case partFar[0]:
+			b.WriteString(far)
+		case partHash[0]:
+			b.WriteString(hash)
+		default:
+			b.WriteByte(short[i])
+		}
+	}
+	return mailbox.ID(b.String())
 }
 
-// What the record says of the account-wide id. Most pairs have none, and then the record ends before it.
+// What may follow in a record, each after its number, in this order.
 const (
-	accountNumber = 1 // 64 bits, as Gmail's
-	accountText   = 2
+	accountNumber = 1 // the account-wide id, in 64 bits, as Gmail's
+	accountText   = 2 // any other
+	moreStored    = 3 // how many octets the near side's copy takes
 )
 
 func (e *encoder) accountID(id string) {
@@ -176,18 +195,23 @@ func (e *encoder) accountID(id string) {
 	}
 }
 
-func (d *decoder) accountID() string {
-	if d.err != nil || len(d.rest) == 0 {
-		return ""
-	}
-	switch d.upTo(accountText) {
-	case accountNumber:
-		if n := d.take(8); n != nil {
-			return strconv.FormatUint(binary.BigEndian.Uint64(n), 10)
+// more reads what follows.
+func (d *decoder) more(p *mailbox.Pair) {
+	for last := uint64(0); d.err == nil && len(d.rest) > 0; {
+		kind := d.upTo(moreStored)
+		if kind <= last {
+			d.err = errRecord
 		}
-	case accountText:
-		return d.text()
+		last = max(kind, accountText) // there is one account-wide id
+		switch kind {
+		case accountNumber:
+			if n := d.take(8); n != nil {
+				p.AccountID = strconv.FormatUint(binary.BigEndian.Uint64(n), 10)
+			}
+		case accountText:
+			p.AccountID = d.text()
+		case moreStored:
+			p.Stored = d.int()
+		}
 	}
-	d.err = errRecord
-	return ""
 }

@@ -25,6 +25,9 @@ func TestPairSurvives(t *testing.T) {
 		"date repeated in near":  func(p *mailbox.Pair) { p.Near = "1700000007.1700000007_7_7_" },
 		"date before 1970":       func(p *mailbox.Pair) { p.InternalDate = time.Unix(-5, 0).UTC() },
 		"all flags, two own":     func(p *mailbox.Pair) { p.Flags = mailbox.Letters("DFPRST").Union(mailbox.MakeFlags("b", "A")) },
+		"octets on disk":         func(p *mailbox.Pair) { p.Stored = 4711 },
+		"octets, account id":     func(p *mailbox.Pair) { p.Stored, p.AccountID = 4711, "1790000000000000000" },
+		"octets, another id":     func(p *mailbox.Pair) { p.Stored, p.AccountID = 4711, "M1" },
 		"size beyond four bytes": func(p *mailbox.Pair) { p.Size = 1 << 40 },
 	} {
 		want := plain
@@ -38,8 +41,8 @@ func TestPairSurvives(t *testing.T) {
 
 func TestRecordIsShort(t *testing.T) {
 	p := samplePair(123456)
-	p.FarDigest = p.Digest
-	if n := len(encodePair(pairKey(p), p)); n > 88 {
+	p.FarDigest, p.Stored = p.Digest, 4100
+	if n := len(encodePair(pairKey(p), p)); n > 91 {
 		t.Errorf("a pair takes %d octets", n)
 	}
 }

@@ -35,6 +35,19 @@ func (p *planner) adopt(s *Steps, arrived [2][]Arrival) (fars, nears []Arrival) 
 	return fars, nears
 }
 
+// expect notes what is adopted, before anything is uploaded: what is new in another mailbox, too, need not be.
+func (p *planner) expect(d Delta) {
+	if len(d.New[Far]) == 0 || len(d.New[Near]) == 0 {
+		return
+	}
+	partner := partners(d.New)
+	for _, near := range d.New[Near] {
+		if _, ok := partner[near.ID]; ok && !near.digest().IsZero() {
+			p.going[near.digest()] = d.Mailbox
+		}
+	}
+}
+
 // lastOf returns what last knows of a message that both sides moved to the same mailbox; nothing for one that is new.
 func (p *planner) lastOf(digest mailbox.Digest) mailbox.Located {
 	gone := p.both[digest]

@@ -49,7 +49,7 @@ type applier struct {
 	view *view
 	jobs map[mailbox.Name]*job
 
-	fates  map[mailbox.Place]fate // of far messages that are to be removed, if one can be in several mailboxes
+	fates  map[mailbox.Place]fate // of far messages that are to be removed, where one can be, or show, in several mailboxes
 	losers []mailbox.Name         // mailboxes in which some are to be removed
 }
 
@@ -138,10 +138,7 @@ func (a *applier) createOn(ctx context.Context, j *job, side Side) error {
 	}
 	if err := a.side[side].Create(ctx, j.name); err != nil {
 		j.failed[side] = true
-		for _, m := range j.steps.Relocate { // what was to come here stays where it is
-			a.soil(m.From.Mailbox, Far)
-			a.soil(m.From.Mailbox, Near)
-		}
+		a.stay(j.steps.Relocate)
 		return a.tolerate(j, fmt.Errorf("create it on the %s side: %w", side, err))
 	}
 	j.created[side] = true
@@ -302,7 +299,7 @@ func (a *applier) finish(ctx context.Context, jobs []*job) error {
 	a.report.Settled = a.doubt == [2]bool{}
 	var updates []mailbox.Update
 	for _, j := range jobs {
-		if j.dirty != [2]bool{} || j.failed != [2]bool{} {
+		if j.dirty[Far] || j.failed != [2]bool{} {
 			a.report.Settled = false
 		}
 		if !j.forgotten && !j.failed[Far] && !j.failed[Near] {

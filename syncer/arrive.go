@@ -66,10 +66,10 @@ func (p *planner) download(s *Steps, fars []Arrival) {
 }
 
 // upload plans to bring a message over. One that is new in several mailboxes goes into the first of them; from there the
-// far side can copy it, as soon as it is there.
+// far side can copy it, as soon as it is there. A second one of the same mailbox is an extra by then, if there can be no two.
 func (p *planner) upload(s *Steps, a Arrival) {
 	first, sent := p.going[a.digest()]
-	if sent && first != s.Mailbox && p.policy.Again {
+	if sent && p.policy.Again && (first != s.Mailbox || p.policy.Once) {
 		s.Again = append(s.Again, a)
 		return
 	}
@@ -146,7 +146,7 @@ func (p *planner) renamed(here mailbox.Name, c Change, side Side, a Arrival) Agr
 	if side == Far {
 		pair.Far, pair.Size, pair.InternalDate = a.ID, a.Size, unix(a.Date)
 	} else {
-		pair.Near = a.ID
+		pair.Near, pair.Stored = a.ID, a.stored()
 	}
 	agreement := p.policy.agree(pair, flags[Far], flags[Near], c.Pair.Flags)
 	agreement.Known, agreement.Last = true, c.Pair.Flags
@@ -166,7 +166,7 @@ func (p *planner) unparked(s *Steps, a Arrival) bool {
 		}
 		p.gone[key] = &vanished{used: true} // not to be found twice
 		pair, have := held.Pair, p.flagsOf(held)
-		pair.Near, pair.Parked = a.ID, mailbox.Paired
+		pair.Near, pair.Parked, pair.Stored = a.ID, mailbox.Paired, a.stored()
 		g := p.policy.agree(pair, have, a.Flags, have)
 		g.leftBy(p.leftBehind(a, s.Mailbox), s.Mailbox)
 		s.Agree = append(s.Agree, g)

@@ -80,3 +80,20 @@ func TestRandomDeaths(t *testing.T) {
 		}
 	})
 }
+
+// A run that dies while it makes a mailbox has not removed it: the next one makes it, also if it is empty.
+func TestDeathBeforeAMailboxIsMade(t *testing.T) {
+	for step := 1; step < 10; step++ {
+		for _, after := range []bool{false, true} {
+			w := newWorld()
+			w.far.put(mailbox.Inbox, w.write())
+			w.mustSync(t)
+			w.far.make("Empty")
+			w.die(t, &mortal{diesAt: step, after: after})
+			w.mustSync(t)
+			if w.far.boxes["Empty"] == nil || w.near.boxes["Empty"] == nil {
+				t.Errorf("dead at step %d, after it: %v: far %v, near %v", step, after, w.far.boxes["Empty"], w.near.boxes["Empty"])
+			}
+		}
+	}
+}

@@ -58,6 +58,8 @@ type Arrival struct {
 	// AccountID is the far side's own name for the message, the same in all its mailboxes; empty if it has none.
 	AccountID string
 	Evidence  *Evidence
+	// OnRecord means that the ledger has it just so, as mailbox.Pending.
+	OnRecord bool
 	// Waits means that it is not tried in this run. It only accounts for what it is: a message that its side lost
 	// elsewhere was moved here, not removed.
 	Waits bool
@@ -78,6 +80,14 @@ func (a Arrival) digest() mailbox.Digest {
 		return mailbox.Digest{}
 	}
 	return a.Evidence.Content.Digest
+}
+
+// stored is how many octets a near message takes where it lies; 0 if that is unknown.
+func (a Arrival) stored() int64 {
+	if a.Evidence == nil {
+		return 0
+	}
+	return a.Evidence.Content.Stored
 }
 
 func (a Arrival) held() []mailbox.Located {

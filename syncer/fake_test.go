@@ -72,6 +72,7 @@ type memory struct {
 	noUIDs   bool // does not tell the ID of what it stored, as IMAP without UIDPLUS
 	marksOff bool // cannot remove just one message, as IMAP without UIDPLUS
 	rewrites bool // stores something else than it was given
+	lies     bool // about sizes
 	names    bool // has a name for a message that is the same in all mailboxes
 	sealed   bool // is not to be changed
 	refuses  func(verb string, id mailbox.ID) error
@@ -171,13 +172,13 @@ func (m *memory) Scan(_ context.Context, req mailbox.ScanRequest) (*mailbox.Scan
 		entry := mailbox.Message{ID: id, Flags: msg.flags, InternalDate: msg.date}
 		if known == nil || !known.Has(id) {
 			c := sum(msg.raw)
-			entry.Size = c.Size
+			entry.Size = m.size(c)
 			if m.names {
 				entry.Content.AccountID = c.Digest.String()
 			}
 			if req.Identify {
 				entry.Content.MessageID = c.MessageID
-				entry.Content.Size = c.Size
+				entry.Content.Size = m.size(c)
 			}
 		}
 		s.Present = append(s.Present, entry)
@@ -210,12 +211,20 @@ func (m *memory) Identify(_ context.Context, name mailbox.Name, ids []mailbox.ID
 		if msg, ok := b.messages[id]; ok && m.refusal("identify", id) == nil {
 			c := sum(msg.raw)
 			if m.far {
-				c.Digest = mailbox.Digest{}
+				c.Digest, c.Size = mailbox.Digest{}, m.size(c)
 			}
 			found(id, c)
 		}
 	}
 	return nil
+}
+
+// size is what the side says of the size of a message.
+func (m *memory) size(c mailbox.Content) int64 {
+	if m.lies {
+		return 3 * c.Size
+	}
+	return c.Size
 }
 
 func (m *memory) Missing(_ context.Context, name mailbox.Name, ids []mailbox.ID) ([]mailbox.ID, error) {
@@ -281,13 +290,18 @@ func (m *memory) Append(_ context.Context, name mailbox.Name) (Batch, error) {
 	return &memoryBatch{m: m, name: name}, nil
 }
 
-// Add stores at once on the far side, as APPEND does; the near side waits for Flush.
+// Add stores at once on the far side, as APPEND does, and what is refused there is told by Flush; the near side waits for
+// Flush.
 func (b *memoryBatch) Add(_ context.Context, msg mailbox.Message, body io.Reader) error {
 	var buf bytes.Buffer
 	if _, err := buf.ReadFrom(body); err != nil {
 		return err
 	}
 	if err := b.m.refusal("append", msg.ID); err != nil {
+		if b.m.far {
+			b.ready = append(b.ready, mailbox.Stored{Source: msg.ID, Refused: err})
+			return nil
+		}
 		return &mailbox.MessageError{Mailbox: b.name, ID: msg.ID, Err: err}
 	}
 	b.held = append(b.held, msg)
@@ -412,6 +426,9 @@ func (m *memory) Move(ctx context.Context, from mailbox.Name, doomed []mailbox.D
 		}
 		moved.Gone, moved.Kept, err = m.Remove(ctx, from, doomed)
 		return moved, err
+	}
+	if err := m.refusal("move", mailbox.ID(to)); err != nil {
+		return moved, &mailbox.MailboxError{Mailbox: from, Err: err}
 	}
 	moved.To = map[mailbox.ID]mailbox.ID{}
 	for _, d := range doomed {

@@ -20,6 +20,12 @@ var errUnreadable = errors.New("cannot be read; " + untilRead)
 // identify finds out which arrivals are messages that are known already: on the near side by reading them, on the far
 // side, whose bodies are not to be transferred for it, by size and header of what they might be.
 func (r *run) identify(ctx context.Context, v *view, jobs []*job) error {
+	r.anew = map[mailbox.Name]bool{}
+	for _, j := range jobs {
+		if j.reset {
+			r.anew[j.name] = true
+		}
+	}
 	if r.opts.Direction == Transfer {
 		return r.identifyTransfer(ctx, jobs)
 	}
@@ -77,7 +83,7 @@ func (r *run) identifyNear(ctx context.Context, j *job) error {
 		}
 		c := a.Evidence.Content
 		a.Size, a.Hint = c.Size, c.Hint()
-		held, err := r.held(ctx, j, c)
+		held, err := r.held(ctx, c)
 		if err != nil {
 			return err
 		}
@@ -99,14 +105,15 @@ func (r *run) byHint(ctx context.Context, hint mailbox.Hint) iter.Seq2[mailbox.L
 	}
 }
 
-// held returns the pairs whose content is proven to be the same.
-func (r *run) held(ctx context.Context, j *job, c mailbox.Content) ([]mailbox.Located, error) {
+// held returns the pairs whose content is proven to be the same. What is known of a mailbox that the far side started anew
+// is void: its IDs are those of other messages now.
+func (r *run) held(ctx context.Context, c mailbox.Content) ([]mailbox.Located, error) {
 	var held []mailbox.Located
 	for l, err := range r.byHint(ctx, c.Hint()) {
 		if err != nil {
 			return nil, err
 		}
-		if l.Digest == c.Digest && (!j.reset || l.Mailbox != j.name || l.Parked == mailbox.Left) {
+		if l.Digest == c.Digest && (!r.anew[l.Mailbox] || l.Parked == mailbox.Left) {
 			held = append(held, l)
 		}
 	}
@@ -214,12 +221,13 @@ func (r *run) candidate(ctx context.Context, a *Arrival, l *lookup) (candidate, 
 	return c, nil
 }
 
-// byAccount finds the pairs of which the far side itself says that they are the same message.
+// byAccount finds the pairs of which the far side itself says that they are the same message, also in mailboxes that the run
+// is not about: a near file that is no longer there is not copied, and then the message is transferred.
 func (r *run) byAccount(ctx context.Context, j *job, a *Arrival, l *lookup) (known bool, err error) {
 	if a.AccountID == "" {
 		return false, nil
 	}
-	for held, err := range r.byHint(ctx, mailbox.AccountHint(a.AccountID)) {
+	for held, err := range r.ledger.ByHint(ctx, mailbox.AccountHint(a.AccountID)) {
 		if err != nil {
 			return false, err
 		}
@@ -227,7 +235,7 @@ func (r *run) byAccount(ctx context.Context, j *job, a *Arrival, l *lookup) (kno
 			continue
 		}
 		if a.Evidence == nil {
-			a.Hint, a.Evidence = held.Hint, &Evidence{Content: mailbox.Content{Digest: held.Digest, Size: held.Size}}
+			a.Hint, a.Evidence = held.Hint, &Evidence{Content: mailbox.Content{Digest: held.Digest, Size: held.Size, Stored: held.Stored}}
 		}
 		here := j.reset && held.Mailbox == j.name && held.Parked != mailbox.Left
 		if held.Near != "" && !here && !l.gone[mailbox.Place{Mailbox: held.Mailbox, ID: held.Near}] {
@@ -325,71 +333,4 @@ func (r *run) sameHeader(ctx context.Context, one, other placed) (bool, error) {
 		}
 	}
 	return len(headers) == 2 && headers[0] == headers[1], nil
-}
-
-// maxAttempts is how often a server may say that it stored a message and then not show it, before the message is left
-// alone. Without this bound a server that stores what cannot be recognised would be filled with copies.
-const maxAttempts = 3
-
-// merged stands for the attempts at a message that the server makes one with another each time: it is not sent again
-// unless its owner wants that.
-const merged = 200
-
-var (
-	errLostUploads = fmt.Errorf("stored on the server %d times, and never seen there as a message of its own; left alone", maxAttempts)
-	errMerged      = errors.New("the server made it one with another message that it has, and shows nothing else; it stays here and is not uploaded again, unless with --retry")
-)
-
-// intents finds uploads that a run before began. The server may have stored the message in another form: then its
-// Message-ID, with the date that was sent along, tells. One that was tried too often is left alone.
-func (r *run) intents(ctx context.Context, j *job) error {
-	if len(j.delta.New[Near]) == 0 {
-		return nil
-	}
-	intents, err := r.ledger.Intents(ctx, j.name)
-	if err != nil || len(intents) == 0 {
-		return err
-	}
-	byNear := map[mailbox.ID]mailbox.Intent{}
-	for _, intent := range intents {
-		byNear[intent.Near] = intent
-	}
-	type sent struct {
-		hint mailbox.Hint
-		date int64
-	}
-	free := map[sent][]mailbox.ID{}
-	for _, far := range j.delta.New[Far] {
-		if key := (sent{far.Hint, far.Date}); far.digest().IsZero() {
-			free[key] = append(free[key], far.ID)
-		}
-	}
-	kept := j.delta.New[Near][:0]
-	for _, a := range j.delta.New[Near] {
-		intent, begun := byNear[a.ID]
-		key := sent{a.Hint, a.Date}
-		found := begun && intent.MessageID != "" && len(free[key]) > 0
-		if found && a.Evidence.Same == "" {
-			a.Evidence.Same, free[key] = free[key][0], free[key][1:]
-		}
-		_, due := r.before[mailbox.Place{Mailbox: j.name, ID: a.ID}] // left alone before, and its time has come
-		alone := !due || r.pass > 1
-		reason := errLostUploads
-		if intent.Attempts >= merged {
-			alone, reason = alone || !r.opts.Retry, errMerged
-		}
-		if begun && !found && intent.Attempts >= maxAttempts && !a.Waits && !r.arrived(j, a) && alone {
-			r.leave(j, Near, a.ID, reason)
-			j.aside[Near]++
-			continue
-		}
-		kept = append(kept, a)
-	}
-	j.delta.New[Near] = kept
-	return nil
-}
-
-// arrived tells whether the far side has, new in the same mailbox, what a was to become.
-func (r *run) arrived(j *job, a Arrival) bool {
-	return slices.ContainsFunc(j.delta.New[Far], func(far Arrival) bool { return far.digest() == a.digest() })
 }

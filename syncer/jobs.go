@@ -83,7 +83,7 @@ func (r *run) job(v *view, name mailbox.Name) *job {
 // alone, and the side counts as one that could not be read in full.
 func (r *run) doubtful(ctx context.Context, j *job) bool {
 	for _, side := range []Side{Far, Near} {
-		if j.exists[side] || j.twin == nil || side == Far && j.orphaned() {
+		if j.exists[side] || j.twin == nil || j.unmade(side) || side == Far && j.orphaned() {
 			continue
 		}
 		gone, err := r.side[side].Vanished(ctx, j.name)
@@ -103,6 +103,11 @@ func (r *run) doubtful(ctx context.Context, j *job) bool {
 // orphaned tells whether the mailbox is one that only the near side has, as is known from a run before.
 func (j *job) orphaned() bool {
 	return j.way != BothWays && !j.exists[Far] && j.twin != nil && j.twin.Far == mailbox.Half{}
+}
+
+// unmade tells whether a side never had the mailbox: a run that died was about to make it.
+func (j *job) unmade(side Side) bool {
+	return j.half[side] == mailbox.Half{} && j.twin.Pairs == j.twin.Open
 }
 
 // activate decides which sides have to be looked into. From the second pass on, a far mailbox that cannot tell by its

@@ -69,7 +69,7 @@ func (t *transfers) reunite(ctx context.Context, j *job, arrived []mailbox.Pair)
 		if !removed[d.ID] {
 			continue
 		}
-		pair.Near = there.Near
+		pair.Near, pair.Stored = there.Near, there.Stored
 		g := Policy{Direction: t.opts.Direction}.agree(pair, pair.Flags, there.Flags, there.Flags)
 		g.Drop, g.New = &there, true
 		agreements = append(agreements, g)

@@ -50,11 +50,13 @@ func (t *transfers) linkInto(ctx context.Context, j *job) error {
 			if !errors.Is(source.err, mailbox.ErrQuota) && !errors.Is(source.err, errUntold) {
 				t.problem(&mailbox.MessageError{Mailbox: j.name, ID: a.ID, Err: source.err})
 			}
-			left.Put = append(left.Put, pendingPair(a))
+			if !a.OnRecord {
+				left.Put = append(left.Put, pendingPair(a))
+			}
 			continue
 		}
 		a.Hint = source.Hint
-		a.Evidence = &Evidence{Content: mailbox.Content{Digest: source.Digest, Size: source.Size}}
+		a.Evidence = &Evidence{Content: mailbox.Content{Digest: source.Digest, Size: source.Size, Stored: source.Stored}}
 		links = append(links, Relocation{
 			Side: Near, From: mailbox.Place{Mailbox: source.Mailbox, ID: source.Near}, Arrival: a, Have: source.Flags, Want: a.Flags,
 		})

@@ -234,6 +234,8 @@ func TestR17OddUploads(t *testing.T) {
 		"good":                   func(*world) *odd { return &odd{} },
 		"rewrites":               func(w *world) *odd { w.far.rewrites = true; return &odd{} },
 		"tells no UID":           func(w *world) *odd { w.far.noUIDs = true; return &odd{} },
+		"lies about sizes":       func(w *world) *odd { w.far.lies = true; return &odd{} },
+		"lies, tells no UID":     func(w *world) *odd { w.far.lies, w.far.noUIDs = true, true; return &odd{} },
 		"rewrites, tells no UID": func(w *world) *odd { w.far.rewrites, w.far.noUIDs = true, true; return &odd{} },
 		"a UID that nothing has": func(*world) *odd {
 			wrong := 900
@@ -261,6 +263,13 @@ func TestR17OddUploads(t *testing.T) {
 		server := makeServer(w)
 		w.near.put(mailbox.Inbox, w.write())
 		w.near.put(mailbox.Inbox, w.write())
+		if !w.far.rewrites { // else nobody could tell what became of it
+			bare := message{raw: "Subject: without a Message-ID\r\n\r\n", date: time.Unix(1000, 0)}
+			w.near.put(mailbox.Inbox, bare)
+			if name != "merges" {
+				w.near.put(mailbox.Inbox, bare)
+			}
+		}
 		want := w.near.raws()
 		for run := range 10 {
 			r, err := w.syncWith(server, Options{})
@@ -279,6 +288,53 @@ func TestR17OddUploads(t *testing.T) {
 			t.Errorf("%s: not idle: %v %s", name, err, describe(r))
 		}
 	}
+}
+
+// R17: what was copied or moved by a server that does not tell where it is then, and tells its size wrong, is found by its
+// header.
+func TestR17OddCopies(t *testing.T) {
+	w := newWorld()
+	w.far.lies, w.far.noUIDs = true, true
+	w.far.make("Work")
+	named, bare := w.write(), message{raw: "Subject: without a Message-ID\r\n\r\n", date: time.Unix(1000, 0)}
+	for _, m := range []message{named, bare, w.write()} {
+		w.far.put(mailbox.Inbox, m)
+	}
+	w.mustSync(t)
+	for id, m := range w.near.boxes[mailbox.Inbox].messages {
+		if m.raw != named.raw && m.raw != bare.raw {
+			delete(w.near.boxes[mailbox.Inbox].messages, id)
+			w.near.put("Work", m)
+		}
+	}
+	w.near.boxes[mailbox.Inbox].version++
+	named.date = named.date.Add(time.Hour) // a program that copies a file need not keep it
+	w.near.put("Work", named)
+	w.near.put("Work", bare)
+	bodies := w.far.bodies
+	w.mustSync(t)
+	if far := w.far.boxes["Work"].messages; len(far) != 3 || w.far.appends > 0 || w.far.bodies > bodies {
+		t.Errorf("%d messages, %d uploads, %d downloads", len(far), w.far.appends, w.far.bodies-bodies)
+	}
+	w.wantAgreement(t)
+}
+
+// R19: with the state lost and sizes told wrong, nothing can be recognised before it is downloaded. Then it is, and is not
+// uploaded.
+func TestR19StateLost(t *testing.T) {
+	w := newWorld()
+	w.far.lies = true
+	bare := message{raw: "Subject: without a Message-ID\r\n\r\n", date: time.Unix(1000, 0)}
+	for _, m := range []message{w.write(), bare, bare, w.write()} {
+		w.far.put(mailbox.Inbox, m)
+	}
+	w.mustSync(t)
+	w.ledger = newNotebook()
+	w.mustSync(t)
+	if far, near := len(w.far.boxes[mailbox.Inbox].messages), len(w.near.boxes[mailbox.Inbox].messages); far != 4 || near != 4 || w.far.appends > 0 {
+		t.Errorf("%d messages on the far side, %d on the near side, %d uploads", far, near, w.far.appends)
+	}
+	w.wantAgreement(t)
 }
 
 // R18: what the server refuses, of messages or flags, is named, and costs nothing else.

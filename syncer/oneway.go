@@ -68,7 +68,7 @@ func (c Change) again() Arrival {
 		a.Date = c.Pair.InternalDate.Unix()
 	}
 	if !c.Pair.Digest.IsZero() {
-		a.Evidence = &Evidence{Content: mailbox.Content{Digest: c.Pair.Digest, Size: c.Pair.Size}, Held: c.Held}
+		a.Evidence = &Evidence{Content: mailbox.Content{Digest: c.Pair.Digest, Size: c.Pair.Size, Stored: c.Pair.Stored}, Held: c.Held}
 	}
 	return a
 }
@@ -97,7 +97,7 @@ func (p *planner) stays(s *Steps, a Arrival) {
 		return
 	}
 	s.Leave = append(s.Leave, mailbox.Pair{
-		Near: a.ID, Flags: a.Flags, Size: a.Size, InternalDate: unix(a.Date), Digest: a.digest(), Hint: a.Hint,
+		Near: a.ID, Flags: a.Flags, Size: a.Size, InternalDate: unix(a.Date), Digest: a.digest(), Hint: a.Hint, Stored: a.stored(),
 	})
 }
 
@@ -109,7 +109,7 @@ func (p *planner) revived(s *Steps, a Arrival) bool {
 			continue
 		}
 		p.gone[key] = &vanished{used: true} // not to be found twice
-		pair := newPair(a, Arrival{ID: held.Near, Hint: held.Hint, Evidence: &Evidence{Content: mailbox.Content{Digest: held.Digest}}})
+		pair := newPair(a, Arrival{ID: held.Near, Hint: held.Hint, Evidence: &Evidence{Content: mailbox.Content{Digest: held.Digest, Stored: held.Stored}}})
 		g := p.policy.agree(pair, a.Flags, p.nearFlags(held), held.Flags)
 		g.Drop, g.New = &held, true
 		s.Agree = append(s.Agree, g)

@@ -93,6 +93,9 @@ func Plan(deltas []Delta, policy Policy) []Steps {
 	for i, d := range deltas {
 		p.steps[i].Mailbox = d.Mailbox
 		p.index(d, &p.steps[i])
+		if policy.Once {
+			p.expect(d)
+		}
 	}
 	for i, d := range deltas {
 		p.arrivals(&p.steps[i], d)
@@ -139,7 +142,7 @@ type planner struct {
 	left   map[mailbox.Place]mailbox.Flags      // by near place: what those carry now that only the near side has
 
 	coming map[string]bool                 // by account-wide id: what is downloaded
-	going  map[mailbox.Digest]mailbox.Name // where what is uploaded goes
+	going  map[mailbox.Digest]mailbox.Name // where what is uploaded goes, or what is adopted is
 }
 
 // flagsOf returns what a held message carries by the time it is copied: agreements come first. One that was kept may
@@ -266,7 +269,7 @@ func unix(seconds int64) time.Time {
 func newPair(far, near Arrival) mailbox.Pair {
 	pair := mailbox.Pair{
 		Far: far.ID, Near: near.ID, Size: far.Size, InternalDate: unix(far.Date), Hint: near.Hint, Digest: near.digest(),
-		AccountID: far.AccountID,
+		AccountID: far.AccountID, Stored: near.stored(),
 	}
 	return pair
 }

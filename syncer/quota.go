@@ -2,31 +2,56 @@ package syncer
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"strings"
 	"sync"
 
 	"mailtwin/mailbox"
 )
 
-// A QuotaError says what waits because the account's allowance of octets is used up. It is a kind of mailbox.ErrQuota.
+// A Budget limits what a run transfers, in octets, by the side that it comes from: Far for downloads, Near for uploads. Its
+// methods may be called from several goroutines.
+type Budget interface {
+	// Left is how much may still be transferred. What came and went so far, it has counted by itself.
+	Left(from Side) int64
+	// Most is how large a message may be for which there will ever be room.
+	Most(from Side) int64
+}
+
+// ErrTooLarge means that there will never be room for a message in the budget.
+var ErrTooLarge = errors.New("larger than what may be transferred in a whole day")
+
+// A QuotaError says how many messages wait because there is no room for them in the budget. It is a kind of
+// mailbox.ErrQuota.
 type QuotaError struct {
-	Downloads, Uploads int
+	Waiting [2]int // by the Side that has them
 }
 
 func (e *QuotaError) Error() string {
-	return fmt.Sprintf("%d downloads and %d uploads wait, for the account's quota of today is nearly used up", e.Downloads, e.Uploads)
+	var parts []string
+	for side, verb := range []string{"downloaded", "uploaded"} {
+		switch n := e.Waiting[side]; {
+		case n == 1:
+			parts = append(parts, "1 message waits to be "+verb)
+		case n > 1:
+			parts = append(parts, fmt.Sprintf("%d messages wait to be %s", n, verb))
+		}
+	}
+	return strings.Join(parts, ", ")
 }
 
 // Unwrap makes it a mailbox.ErrQuota.
 func (e *QuotaError) Unwrap() error { return mailbox.ErrQuota }
 
-// A quota keeps transfers that are under way within the allowance.
+// A quota keeps transfers that are under way within the budget.
 type quota struct {
 	mu       sync.Mutex
-	underWay [2]int64               // octets, by the side that they come from
+	underWay [2]int64               // octets that the budget has not counted yet, by the side that they come from
 	over     map[mailbox.Place]Side // what waits, and which side has it
 }
 
+// err is a QuotaError if something waits.
 func (q *quota) err() error {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -35,63 +60,88 @@ func (q *quota) err() error {
 	}
 	e := &QuotaError{}
 	for _, side := range q.over {
-		if side == Far {
-			e.Downloads++
-		} else {
-			e.Uploads++
-		}
+		e.Waiting[side]++
 	}
 	return e
 }
 
 // perMessage is what a message costs beside its own octets, about.
-const perMessage = 100
+const perMessage = 150
 
-// allow divides what one side is to hand over into what there is an allowance for, and the rest. done is to be called when
-// the transfer is over.
-func (r *run) allow(j *job, from Side, list []Arrival) (fit, over []Arrival, done func()) {
-	if r.opts.Allowance == nil {
-		return list, nil, func() {}
-	}
+// A grant is the room that one load has in the budget.
+type grant struct {
+	quota  *quota
+	from   Side
+	octets int64
+}
+
+// arrived gives back the room of a message that the budget has counted by now.
+func (g *grant) arrived(a Arrival) {
+	g.quota.mu.Lock()
+	defer g.quota.mu.Unlock()
+	octets := min(a.Size+perMessage, g.octets)
+	g.octets -= octets
+	g.quota.underWay[g.from] -= octets
+}
+
+// end gives back what is left.
+func (g *grant) end() {
+	g.quota.mu.Lock()
+	defer g.quota.mu.Unlock()
+	g.quota.underWay[g.from] -= g.octets
+	g.octets = 0
+}
+
+// allow divides what one side is to hand over into what there is room for in the budget, what there is none for now, and
+// what there will never be any for. A large message keeps no smaller one from being transferred; as the order of a list is
+// the same each day, it has its turn when a new day begins.
+func (r *run) allow(j *job, from Side, list []Arrival) (fit, over, large []Arrival, g *grant) {
 	q := &r.quota
+	g = &grant{quota: q, from: from}
+	if r.opts.Budget == nil {
+		return list, nil, nil, g
+	}
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	down, up := r.opts.Allowance()
-	left := [2]int64{Far: down, Near: up}[from] - q.underWay[from]
-	var size int64
-	for len(fit) < len(list) && size+list[len(fit)].Size+perMessage <= left {
-		size += list[len(fit)].Size + perMessage
-		fit = list[:len(fit)+1]
+	left, most := r.opts.Budget.Left(from)-q.underWay[from], r.opts.Budget.Most(from)
+	if q.over == nil {
+		q.over = map[mailbox.Place]Side{}
 	}
-	over = list[len(fit):]
-	for _, a := range over {
-		if q.over == nil {
-			q.over = map[mailbox.Place]Side{}
+	for _, a := range list {
+		place, octets := mailbox.Place{Mailbox: j.name, ID: a.ID}, a.Size+perMessage
+		switch {
+		case a.Size > most:
+			large = append(large, a)
+		case g.octets+octets > left:
+			over = append(over, a)
+			q.over[place] = from
+		default:
+			fit = append(fit, a)
+			g.octets += octets
+			delete(q.over, place) // it may have waited in a pass before
 		}
-		q.over[mailbox.Place{Mailbox: j.name, ID: a.ID}] = from
 	}
-	q.underWay[from] += size
-	return fit, over, func() {
-		q.mu.Lock()
-		defer q.mu.Unlock()
-		q.underWay[from] -= size
-	}
+	q.underWay[from] += g.octets
+	return fit, over, large, g
 }
 
-// putOff records downloads for which there is no allowance, so that another run begins with them and nothing has to be
-// listed again for it.
-func (t *transfers) putOff(ctx context.Context, j *job, over []Arrival) error {
-	if len(over) == 0 {
+// putOff records downloads for which there is no room, so that another run begins with them and nothing has to be listed
+// again for it. Those for which there will never be any are named.
+func (t *transfers) putOff(ctx context.Context, j *job, over, large []Arrival) error {
+	update := mailbox.Update{Mailbox: j.name}
+	for _, a := range over {
+		if !a.OnRecord {
+			update.Put = append(update.Put, pendingPair(a))
+		}
+		t.failedToLand(a, mailbox.ErrQuota)
+	}
+	for _, a := range large {
+		update.Put = append(update.Put, t.postponed(j, a, tooLarge(a)))
+	}
+	if len(update.Put) == 0 {
 		return nil
 	}
-	update := mailbox.Update{Mailbox: j.name}
-	t.mu.Lock()
-	for _, a := range over {
-		update.Put = append(update.Put, pendingPair(a))
-		if landing := t.landed[a.AccountID]; landing != nil {
-			landing.err = mailbox.ErrQuota
-		}
-	}
-	t.mu.Unlock()
 	return t.ledger.Commit(ctx, update)
 }
+
+func tooLarge(a Arrival) error { return fmt.Errorf("%w: %d octets", ErrTooLarge, a.Size) }

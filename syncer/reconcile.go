@@ -24,7 +24,7 @@ type Missing uint8
 // The reasons.
 const (
 	Unseen  Missing = iota // it came after the far side was looked at
-	Waiting                // it was refused, or there was no allowance for it
+	Waiting                // it was refused, or the budget had no room for it
 	Lost                   // the near side has it no longer, or never had it, although it said that it stored it
 )
 

@@ -43,10 +43,19 @@ func (a *applier) relocateAll(ctx context.Context, j *job, list []Relocation, mo
 	}
 	for _, key := range order {
 		if err := a.route(ctx, j, key, routes[key]); err != nil {
+			a.stay(list)
 			return err
 		}
 	}
 	return nil
+}
+
+// stay notes that messages may not have left where they lie.
+func (a *applier) stay(list []Relocation) {
+	for _, m := range list {
+		a.soil(m.From.Mailbox, Far)
+		a.soil(m.From.Mailbox, Near)
+	}
 }
 
 func (a *applier) route(ctx context.Context, j *job, key route, relocations []Relocation) error {
@@ -135,8 +144,11 @@ func (a *applier) carryOut(ctx context.Context, j *job, key route, part []Reloca
 	doomed := make([]mailbox.Doomed, len(part))
 	for i, m := range part {
 		doomed[i] = mailbox.Doomed{ID: m.From.ID}
-		if m.Pair != nil {
+		switch {
+		case m.Pair != nil:
 			doomed[i].Pair = *m.Pair
+		case m.Arrival.Evidence != nil:
+			doomed[i].MessageID = m.Arrival.Evidence.Content.MessageID
 		}
 	}
 	if key.side == Far || a.opts.Direction == Transfer {
@@ -153,10 +165,31 @@ func (a *applier) carryOut(ctx context.Context, j *job, key route, part []Reloca
 	if errors.Is(err, mailbox.ErrCannotLink) || !key.move && errors.As(err, new(*mailbox.MailboxError)) {
 		return nil, nil, nil // it can still be transferred
 	}
+	if reason := refusal(err); key.move && reason != nil {
+		for _, m := range part {
+			a.leave(j, key.side.Other(), m.Arrival.ID, fmt.Errorf("moved from %q: %w", string(key.from), reason))
+		}
+		return nil, nil, nil
+	}
 	if err != nil {
 		return nil, nil, fmt.Errorf("%s from %q: %w", key, string(key.from), err)
 	}
 	return done.To, set(done.Kept), nil
+}
+
+// refusal is why a side does not want to do what it was asked for, though nothing is wrong with its mailbox; nil if that
+// is not what an error says.
+func refusal(err error) error {
+	var box *mailbox.MailboxError
+	for _, other := range []error{mailbox.ErrNoMailbox, mailbox.ErrUIDValidity, mailbox.ErrTemporary} {
+		if errors.Is(err, other) {
+			return nil
+		}
+	}
+	if errors.As(err, &box) {
+		return box.Err
+	}
+	return nil
 }
 
 func (k route) String() string {
@@ -243,13 +276,13 @@ func (a *applier) lostTrack(ctx context.Context, j *job, agreements []Agreement)
 	for _, g := range agreements {
 		a.soilJob(j, Far)
 		a.soilJob(j, Near)
-		if g.Drop == nil && g.Pair.Far == "" {
+		if g.Pair.Far == "" {
 			u := updates[j.name]
 			if u == nil {
 				u = &mailbox.Update{Mailbox: j.name}
 				updates[j.name] = u
 			}
-			// A server that makes one of two messages that are the same never shows the copy.
+			// It may be hard to recognise, or never be shown, if the server made it one with another message.
 			u.Begin = append(u.Begin, mailbox.Intent{Near: g.Pair.Near, Digest: g.Pair.Digest, Size: g.Pair.Size, Attempts: attempts[g.Pair.Near] + 1})
 		}
 		if g.Drop == nil {

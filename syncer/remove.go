@@ -80,6 +80,9 @@ func (a *applier) removeFar(ctx context.Context, j *job, part []Change) error {
 	if far, ok := a.side[Far].(Labeler); ok {
 		return a.removeShared(ctx, j, far, part)
 	}
+	if part, err = a.removeShown(ctx, j, part); err != nil || len(part) == 0 {
+		return err
+	}
 	a.touch(j.name)
 	mover, canMove := a.side[Far].(Mover)
 	if a.opts.DeleteRemote == Trash && j.name != a.view.trash && canMove && !part[0].Moved {

@@ -29,7 +29,9 @@ func (r *run) renames(ctx context.Context, v *view) (bool, error) {
 	if r.opts.DryRun {
 		for _, n := range found {
 			r.report.rename(n)
+			r.pretend(v, n)
 		}
+		v.sort(r.opts.Before)
 		return false, nil
 	}
 	depth := shallowest(found)
@@ -49,6 +51,19 @@ func (r *run) renames(ctx context.Context, v *view) (bool, error) {
 	return true, nil
 }
 
+// pretend lets a dry run go on as if the near side had given a mailbox, of which nothing is known yet, its name.
+func (r *run) pretend(v *view, n rename) {
+	near, ok := r.side[Near].(Pretender)
+	info, spelt := v.infos[Near][n.from]
+	if !ok || !spelt || !slices.Contains(v.spelt, n) {
+		return
+	}
+	near.Pretend(n.from, n.to)
+	delete(v.infos[Near], n.from)
+	info.Name = n.to
+	v.infos[Near][n.to] = info
+}
+
 func shallowest(found []rename) int {
 	depth := strings.Count(string(found[0].from), "/")
 	for _, n := range found {
@@ -58,13 +73,10 @@ func shallowest(found []rename) int {
 }
 
 func (r *run) findRenames(ctx context.Context, v *view) ([]rename, error) {
-	var found []rename
+	found := slices.Clone(v.spelt)
 	sides := []Side{Far, Near}
 	if r.opts.Direction != BothWays {
 		sides = []Side{Far}
-	}
-	if r.opts.Direction != Transfer {
-		found = v.misspelt()
 	}
 	taken := map[mailbox.Name]bool{}
 	for _, name := range v.names {
@@ -114,13 +126,20 @@ func (v *view) misspelt() []rename {
 	return found
 }
 
-// spellings returns what other programs may call a mailbox that goes over the wire as raw.
+// spellings returns what other programs may call a mailbox that goes over the wire as raw, with or without the prefix
+// INBOX that all mailboxes of some servers have.
 func spellings(name mailbox.Name, raw string) []mailbox.Name {
 	if raw == "" {
 		raw = string(name)
 	}
+	short := raw
+	if prefix, rest, _ := strings.Cut(raw, "/"); strings.EqualFold(prefix, string(mailbox.Inbox)) && !name.Under(mailbox.Inbox) && rest != "" {
+		short = rest
+	}
 	var all []mailbox.Name
-	for _, text := range []string{raw, strings.ReplaceAll(raw, "/", "."), strings.ReplaceAll(string(name), "/", ".")} {
+	for _, text := range []string{
+		raw, short, strings.ReplaceAll(raw, "/", "."), strings.ReplaceAll(short, "/", "."), strings.ReplaceAll(string(name), "/", "."),
+	} {
 		if s := mailbox.Name(text); s != name && s != mailbox.Inbox && !slices.Contains(all, s) {
 			all = append(all, s)
 		}

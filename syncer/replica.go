@@ -65,8 +65,9 @@ type Batch interface {
 	// *mailbox.MessageError concerns only this message: it was not stored, and the batch goes on. Any other error
 	// ends the batch.
 	Add(ctx context.Context, m mailbox.Message, body io.Reader) error
-	// Flush makes all that was added durable, then visible, and tells where it is now, in the order of adding. After
-	// an error nothing of it may be recorded; the batch may not be used again.
+	// Flush makes all that was added durable, then visible, and tells where it is now, or why it was refused. After an
+	// error of it, or of Add, only what it tells of may be recorded: the rest is stored or not. The batch may not be used
+	// again then.
 	Flush(ctx context.Context) ([]mailbox.Stored, error)
 	// Close drops what was not flushed. It may be called after Flush.
 	Close() error
@@ -96,3 +97,7 @@ type Labeler interface {
 
 // A Pool is a Replica that says how many calls are worth making at once.
 type Pool interface{ Parallel() int }
+
+// A Pretender is a Replica that answers, until it lists its mailboxes again, as if one of them had another name. A dry run
+// looks at a mailbox in this way that a run would rename.
+type Pretender interface{ Pretend(from, to mailbox.Name) }

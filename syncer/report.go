@@ -10,7 +10,7 @@ import (
 type Report struct {
 	Mailboxes []*Counts // those in which something happened, INBOX first
 	Problems  []error   // what was left behind, with its reason: *mailbox.MessageError, *mailbox.MailboxError
-	Settled   bool      // nothing was left undone in the mailboxes that the run was about, so that it need not be looked for again
+	Settled   bool      // of what happened on the far side, in the mailboxes that the run was about, nothing has to be looked for again
 	Looked    int       // how many mailboxes the run was about
 	// Waiting is what former runs left behind and what it was not yet time to try again.
 	Waiting []mailbox.Trouble
@@ -101,9 +101,13 @@ func (r *Report) plan(a *applier, jobs []*job) {
 		}
 		c := j.planned()
 		c.Mailbox = j.name
+		if before := r.byName[j.name]; before != nil {
+			c.Renamed = before.Renamed
+		}
 		if a.opts.DeleteRemote == Never {
 			c.Kept = removals(j.steps.Remove[Far])
 			c.Removed[Far] -= c.Kept
+			c.Deleted[Far] = false
 		}
 		c.fated(a, j)
 		if a.opts.DeleteRemote == Trash && j.name != a.view.trash {

@@ -60,9 +60,8 @@ type Options struct {
 	// Workers is how many mailboxes, or parts of one, are worked on at once; by default as many as the replicas say
 	// they can serve.
 	Workers int
-	// Allowance, if not nil, tells how many octets may still come from the far side and go to it. What is more waits for
-	// another run.
-	Allowance func() (down, up int64)
+	// Budget, if not nil, limits what is transferred. What is more waits for another run.
+	Budget Budget
 	// Events, if not nil, is told how the run goes on.
 	Events Events
 	// Now is the clock; time.Now by default.
@@ -89,7 +88,7 @@ const maxPasses = 4
 // Run makes both sides agree once. What it could not do for a single message or mailbox is in the Report; an error
 // ended the run early, and says so with mailbox.ErrTemporary where another try may succeed. A *BrakeError means that
 // removals look like an accident and were held back; it says whether the rest was done. A *QuotaError means that all was
-// done but transfers for which there was no allowance.
+// done but transfers for which the budget had no room.
 //
 // Everything that was done is in the ledger, whatever the error.
 func Run(ctx context.Context, far, near Replica, ledger Ledger, opts Options) (*Report, error) {
@@ -112,10 +111,7 @@ func Run(ctx context.Context, far, near Replica, ledger Ledger, opts Options) (*
 	if err != nil {
 		return r.report, err
 	}
-	if r.braked == nil {
-		return r.report, r.quota.err()
-	}
-	return r.report, r.braked
+	return r.report, errors.Join(r.braked, r.quota.err())
 }
 
 // passes looks and applies until nothing changes any more on the far side.
@@ -144,6 +140,7 @@ type run struct {
 	looking map[mailbox.Name]bool // what the pass before changed on the far side
 	stuck   map[mailbox.Name]bool // what could not be renamed, by its old name
 	doubt   [2]bool               // by Side: its listing leaves out what is there
+	anew    map[mailbox.Name]bool // what the far side started anew, as this pass found
 
 	day    string        // today, as tallies name it
 	today  mailbox.Tally // what was removed today before this run
@@ -249,6 +246,9 @@ func (r *run) plan(ctx context.Context, v *view, jobs []*job) error {
 	}
 	for i, j := range jobs {
 		j.plan(&steps[i], policy)
+		if len(steps[i].Again) > 0 {
+			r.touch(j.name) // so that another pass follows
+		}
 	}
 	return nil
 }

@@ -234,7 +234,7 @@ func (s *sift) pending(waits func(mailbox.Name, mailbox.ID) bool) {
 		}
 		a := Arrival{
 			ID: pair.Far, Flags: pair.Flags, Size: pair.Size, Hint: pair.Hint, AccountID: pair.AccountID,
-			Waits: waits(s.job.name, pair.Far),
+			Waits: waits(s.job.name, pair.Far), OnRecord: c == nil,
 		}
 		if !pair.InternalDate.IsZero() {
 			a.Date = pair.InternalDate.Unix()

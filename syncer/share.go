@@ -2,6 +2,7 @@ package syncer
 
 import (
 	"context"
+	"slices"
 
 	"mailtwin/mailbox"
 )
@@ -59,19 +60,24 @@ func (r *run) stays(ctx context.Context, pair mailbox.Pair, fading map[mailbox.P
 	return false, nil
 }
 
-// decide settles the fate of all far messages that are to be removed, before the first of them is: what the near side took
-// out of some mailboxes is taken out of those, and what it took out of all of them is removed as a whole.
+// decide settles the fate of all far messages that are to be removed, before the first of them is. Where a message can be in
+// several mailboxes, what the near side took out of some is taken out of those, and what it took out of all of them is
+// removed as a whole.
 func (a *applier) decide(ctx context.Context, jobs []*job) error {
 	far, shares := a.side[Far].(Labeler)
-	if !shares {
+	if !shares && !slices.ContainsFunc(jobs, func(j *job) bool { return a.view.virtual(j.name) && len(j.steps.Remove[Far]) > 0 }) {
 		return nil
 	}
 	a.fates = map[mailbox.Place]fate{}
-	d := decision{applier: a, whole: far.Whole(), leaving: map[mailbox.Place]bool{}, gone: map[mailbox.Place]bool{}}
+	d := decision{applier: a, leaving: map[mailbox.Place]bool{}, gone: map[mailbox.Place]bool{}}
+	settle := d.shown
+	if shares {
+		d.whole, settle = far.Whole(), d.fate
+	}
 	d.note(jobs)
 	for _, j := range jobs {
 		for _, c := range j.steps.Remove[Far] {
-			f, err := d.fate(ctx, j.name, c)
+			f, err := settle(ctx, j.name, c)
 			if err != nil {
 				return err
 			}
@@ -104,6 +110,7 @@ func (d *decision) note(jobs []*job) {
 	}
 }
 
+// fate settles it where a message can be in several mailboxes.
 func (d *decision) fate(ctx context.Context, name mailbox.Name, c Change) (fate, error) {
 	if c.Pair.AccountID == "" {
 		return goes, nil
@@ -130,14 +137,7 @@ func (d *decision) fate(ctx context.Context, name mailbox.Name, c Change) (fate,
 
 // removeShared removes on a far side where a message can be in several mailboxes.
 func (a *applier) removeShared(ctx context.Context, j *job, far Labeler, part []Change) error {
-	by := map[fate][]Change{}
-	for _, c := range part {
-		f := a.fates[mailbox.Place{Mailbox: j.name, ID: c.Pair.Far}]
-		by[f] = append(by[f], c)
-	}
-	if len(by[follows]) > 0 { // which the next pass sees
-		a.soilJob(j, Near)
-	}
+	by := a.byFate(j, part)
 	if err := a.bringBack(ctx, j, by[returns]); err != nil {
 		return err
 	}
@@ -149,6 +149,19 @@ func (a *applier) removeShared(ctx context.Context, j *job, far Labeler, part []
 		return err
 	}
 	return a.discard(ctx, j, far, all)
+}
+
+// byFate sorts removals. What goes along with something else is left for the next pass to see.
+func (a *applier) byFate(j *job, part []Change) map[fate][]Change {
+	by := map[fate][]Change{}
+	for _, c := range part {
+		f := a.fates[mailbox.Place{Mailbox: j.name, ID: c.Pair.Far}]
+		by[f] = append(by[f], c)
+	}
+	if len(by[follows]) > 0 {
+		a.soilJob(j, Near)
+	}
+	return by
 }
 
 func pairsOf(changes []Change) []mailbox.Pair {

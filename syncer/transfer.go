@@ -7,6 +7,7 @@ import (
 	"io"
 	"slices"
 	"sync"
+	"sync/atomic"
 
 	"golang.org/x/sync/errgroup"
 
@@ -17,7 +18,7 @@ import (
 const (
 	downloadCount  = 500
 	downloadOctets = 16 << 20
-	uploadCount    = 16
+	uploadCount    = 250
 	uploadOctets   = 4 << 20
 )
 
@@ -71,23 +72,39 @@ type transfers struct {
 type load func(context.Context) error
 
 // run works through the loads of all mailboxes in order, several at once, so that one huge mailbox keeps all workers
-// busy too.
+// busy too. Once the quota is used up none is begun, and those that are under way may end: what is on its way to them has
+// been paid for.
 func (t *transfers) run(ctx context.Context, jobs []*job, loads func(*job) []load) error {
 	group, loading := errgroup.WithContext(ctx)
 	group.SetLimit(max(1, t.opts.Workers))
+	var spent atomic.Pointer[error]
+	over := func() bool { return loading.Err() != nil || spent.Load() != nil }
 	for _, j := range jobs {
 		if j.failed[Far] || j.failed[Near] {
 			continue
 		}
 		for _, load := range loads(j) {
-			if loading.Err() != nil {
+			if over() {
 				break
 			}
-			group.Go(func() error { return t.tolerate(j, load(loading)) })
+			group.Go(func() error {
+				if over() { // while it waited for a worker
+					return nil
+				}
+				err := t.tolerate(j, load(loading))
+				if errors.Is(err, mailbox.ErrQuota) {
+					spent.Store(&err)
+					return nil
+				}
+				return err
+			})
 		}
 	}
 	if err := group.Wait(); err != nil {
 		return err
+	}
+	if err := spent.Load(); err != nil {
+		return *err
 	}
 	return ctx.Err()
 }
@@ -96,11 +113,11 @@ func (t *transfers) run(ctx context.Context, jobs []*job, loads func(*job) []loa
 func (t *transfers) downloads(j *job) []load {
 	due := j.steps.Download[t.done[j]:]
 	slices.SortFunc(due, func(a, b Arrival) int { return compareIDs(b.ID, a.ID) })
-	if len(j.steps.Upload) > 0 {
-		t.mu.Lock() // loads of mailboxes before this one are running
+	t.mu.Lock() // loads of mailboxes before this one are running
+	if len(j.steps.Upload) > 0 && t.fresh[j.name] == nil {
 		t.fresh[j.name] = map[mailbox.Digest][]mailbox.Pair{}
-		t.mu.Unlock()
 	}
+	t.mu.Unlock()
 	var loads []load
 	for _, part := range portions(due, downloadCount, downloadOctets) {
 		loads = append(loads, func(ctx context.Context) error { return t.download(ctx, j, part) })
@@ -152,9 +169,9 @@ func portions(list []Arrival, count int, octets int64) [][]Arrival {
 
 // download brings one load to the near side.
 func (t *transfers) download(ctx context.Context, j *job, part []Arrival) (err error) {
-	part, over, done := t.allow(j, Far, part)
-	defer done()
-	if err := t.putOff(ctx, j, over); err != nil || len(part) == 0 {
+	part, over, large, room := t.allow(j, Far, part)
+	defer room.end()
+	if err := t.putOff(ctx, j, over, large); err != nil || len(part) == 0 {
 		return err
 	}
 	intents, err := t.beginTransfer(ctx, j, part)
@@ -166,41 +183,62 @@ func (t *transfers) download(ctx context.Context, j *job, part []Arrival) (err e
 		return err
 	}
 	defer func() { err = errors.Join(err, batch.Close()) }()
-	c := &carrier{transfers: t, job: j, from: Far, batch: batch, byID: byID(part), left: map[mailbox.ID]error{}, sums: map[mailbox.ID]*mailbox.Summer{}}
-	broken := t.side[Far].Fetch(ctx, j.name, ids(part), c.body, c.problem)
-	if broken != nil && (!errors.Is(broken, mailbox.ErrTemporary) || ctx.Err() != nil) {
+	c := t.carrier(j, Far, batch, part)
+	c.room = room
+	broken := t.side[Far].Fetch(ctx, j.name, ids(part), c.into(ctx), c.problem)
+	if broken != nil && !errors.Is(broken, mailbox.ErrTemporary) && ctx.Err() == nil {
 		return fmt.Errorf("download: %w", broken)
 	}
-	stored, err := batch.Flush(ctx) // what came before the line broke need not come again
-	if err != nil {
-		return errors.Join(broken, fmt.Errorf("store what was downloaded: %w", err))
+	if t.opts.Direction != Transfer { // what came before the line broke, or the run was stopped, need not come again
+		ctx = context.WithoutCancel(ctx)
 	}
-	update := mailbox.Update{Mailbox: j.name}
-	for _, s := range stored {
+	stored, err := batch.Flush(ctx)
+	if err != nil {
+		broken = errors.Join(broken, fmt.Errorf("store what was downloaded: %w", err))
+	}
+	update := c.arrived(stored, intents)
+	for _, pair := range update.Put {
+		t.remember(j, pair)
+	}
+	if broken != nil {
+		if len(stored) > 0 {
+			err = t.ledger.Commit(context.WithoutCancel(ctx), update)
+		}
+		return errors.Join(fmt.Errorf("download: %w", broken), err)
+	}
+	arrived := slices.Clone(update.Put)
+	for id, arrival := range c.byID {
+		update.Put = append(update.Put, c.postponed(c.job, arrival, c.left[arrival.ID]))
+		update.End = append(update.End, begun(intents, id)...)
+	}
+	return errors.Join(t.ledger.Commit(ctx, update), t.reunite(ctx, j, arrived))
+}
+
+// arrived is the record of what a batch has stored. It ends the intents of all of which it is known what became of them.
+func (c *carrier) arrived(stored []mailbox.Stored, intents map[mailbox.ID]mailbox.Intent) mailbox.Update {
+	update := mailbox.Update{Mailbox: c.job.name}
+	for _, s := range c.settled(stored) {
 		switch {
 		case s.ID != "":
 			update.Put = append(update.Put, c.downloaded(s))
+			update.End = append(update.End, begun(intents, s.Source)...)
 		default:
 			update.Begin = append(update.Begin, c.untold(s, intents[s.Source]))
 		}
 		delete(c.byID, s.Source)
 	}
-	for _, pair := range update.Put {
-		t.remember(j, pair)
+	for id := range c.left {
+		update.End = append(update.End, begun(intents, id)...)
 	}
-	if broken != nil {
-		return errors.Join(fmt.Errorf("download: %w", broken), t.ledger.Commit(ctx, update))
+	return update
+}
+
+// begun returns the ID if there is an intent of it.
+func begun(intents map[mailbox.ID]mailbox.Intent, id mailbox.ID) []mailbox.ID {
+	if _, ok := intents[id]; !ok {
+		return nil
 	}
-	for _, arrival := range c.byID {
-		update.Put = append(update.Put, c.postponed(arrival))
-	}
-	for id := range intents {
-		if !slices.ContainsFunc(update.Begin, func(i mailbox.Intent) bool { return i.Near == id }) {
-			update.End = append(update.End, id)
-		}
-	}
-	arrived := update.Put[:len(update.Put)-len(c.byID)]
-	return errors.Join(t.ledger.Commit(ctx, update), t.reunite(ctx, j, arrived))
+	return []mailbox.ID{id}
 }
 
 func byID(part []Arrival) map[mailbox.ID]Arrival {
@@ -227,10 +265,24 @@ type carrier struct {
 	batch Batch
 	byID  map[mailbox.ID]Arrival         // what has not arrived yet
 	left  map[mailbox.ID]error           // what will not, with the reason
+	taken map[mailbox.ID]int64           // how many octets each of those has that the batch took
 	sums  map[mailbox.ID]*mailbox.Summer // of what passes, in a transfer
+	room  *grant                         // in the budget
 }
 
-func (c *carrier) body(id mailbox.ID, body io.Reader) error {
+func (t *transfers) carrier(j *job, from Side, batch Batch, part []Arrival) *carrier {
+	return &carrier{
+		transfers: t, job: j, from: from, batch: batch, byID: byID(part),
+		left: map[mailbox.ID]error{}, taken: map[mailbox.ID]int64{}, sums: map[mailbox.ID]*mailbox.Summer{},
+	}
+}
+
+// into returns what takes bodies for the batch.
+func (c *carrier) into(ctx context.Context) func(mailbox.ID, io.Reader) error {
+	return func(id mailbox.ID, body io.Reader) error { return c.body(ctx, id, body) }
+}
+
+func (c *carrier) body(ctx context.Context, id mailbox.ID, body io.Reader) error {
 	arrival, ok := c.byID[id]
 	if !ok {
 		return nil // nobody asked for it
@@ -241,7 +293,8 @@ func (c *carrier) body(id mailbox.ID, body io.Reader) error {
 		body = io.TeeReader(body, c.sums[id])
 	}
 	counted := &counter{r: body, progress: c.opts.Events}
-	err := c.batch.Add(context.Background(), m, counted)
+	err := c.batch.Add(ctx, m, counted)
+	c.room.arrived(arrival)
 	var one *mailbox.MessageError
 	if errors.As(err, &one) {
 		c.left[id] = one.Err
@@ -251,11 +304,27 @@ func (c *carrier) body(id mailbox.ID, body io.Reader) error {
 		return err
 	}
 	delete(c.left, id)
-	c.count(c.job.name, func(n *Counts) { n.transferred(c.from, counted.octets) })
+	c.taken[id] = counted.octets
 	if c.opts.Events != nil {
 		c.opts.Events.Transferred(1, 0)
 	}
 	return nil
+}
+
+// settled counts what a batch has stored, and keeps the reason of what was refused.
+func (c *carrier) settled(all []mailbox.Stored) []mailbox.Stored {
+	var stored []mailbox.Stored
+	for _, s := range all {
+		if s.Refused != nil {
+			c.left[s.Source] = s.Refused
+			continue
+		}
+		stored = append(stored, s)
+		if !s.Unsure { // the next pass tells, and counts it once it is sure
+			c.count(c.job.name, func(n *Counts) { n.transferred(c.from, c.taken[s.Source]) })
+		}
+	}
+	return stored
 }
 
 func (c *carrier) problem(id mailbox.ID, err error) { c.left[id] = err }
@@ -298,24 +367,29 @@ func (c *carrier) downloaded(s mailbox.Stored) mailbox.Pair {
 	}
 	return mailbox.Pair{
 		Far: s.Source, Near: s.ID, Flags: arrival.Flags, Size: size, InternalDate: unix(arrival.Date),
-		Digest: s.Content.Digest, Hint: s.Content.Hint(), AccountID: arrival.AccountID,
+		Digest: s.Content.Digest, Hint: s.Content.Hint(), AccountID: arrival.AccountID, Stored: s.Content.Stored,
+		FarDigest: s.Content.Digest,
 	}
 }
 
 // postponed records a message that did not come, so that the next run asks for it again.
-func (c *carrier) postponed(arrival Arrival) mailbox.Pair {
-	reason := c.left[arrival.ID]
+func (t *transfers) postponed(j *job, arrival Arrival, reason error) mailbox.Pair {
 	if reason == nil {
 		reason = errNotDelivered
 	}
 	reason = fmt.Errorf("download: %w", reason)
-	c.transfers.problem(&mailbox.MessageError{Mailbox: c.job.name, ID: arrival.ID, Err: reason})
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if landing := c.landed[arrival.AccountID]; landing != nil {
+	t.problem(&mailbox.MessageError{Mailbox: j.name, ID: arrival.ID, Err: reason})
+	t.failedToLand(arrival, reason)
+	return pendingPair(arrival)
+}
+
+// failedToLand tells other mailboxes that wait for a message why it did not come.
+func (t *transfers) failedToLand(arrival Arrival, reason error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if landing := t.landed[arrival.AccountID]; landing != nil {
 		landing.err = reason
 	}
-	return pendingPair(arrival)
 }
 
 // remember keeps what was downloaded into a mailbox that also has messages to upload, and what others wait for.

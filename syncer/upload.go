@@ -11,10 +11,13 @@ import (
 // upload brings one load to the far side. What is about to be sent is on record before the first octet leaves, so
 // that a run that comes after a crash looks for it.
 func (t *transfers) upload(ctx context.Context, j *job, part []Arrival) (err error) {
-	part, over, done := t.allow(j, Near, part)
-	defer done()
+	part, over, large, room := t.allow(j, Near, part)
+	defer room.end()
 	if len(over) > 0 {
 		t.soilJob(j, Near)
+	}
+	for _, a := range large {
+		t.leave(j, Near, a.ID, fmt.Errorf("upload: %w", tooLarge(a)))
 	}
 	if len(part) == 0 {
 		return nil
@@ -29,17 +32,19 @@ func (t *transfers) upload(ctx context.Context, j *job, part []Arrival) (err err
 		return err
 	}
 	defer func() { err = errors.Join(err, batch.Close()) }()
-	c := &carrier{transfers: t, job: j, from: Near, batch: batch, byID: byID(part), left: map[mailbox.ID]error{}}
-	fetchErr := t.side[Near].Fetch(ctx, j.name, ids(part), c.body, c.problem)
+	c := t.carrier(j, Near, batch, part)
+	c.room = room
+	broken := t.side[Near].Fetch(ctx, j.name, ids(part), c.into(ctx), c.problem)
 	stored, err := batch.Flush(ctx)
-	if err != nil {
-		return errors.Join(fetchErr, fmt.Errorf("upload: %w", err))
-	}
-	if err := t.ledger.Commit(ctx, c.uploaded(stored, intents)); err != nil {
+	// What is stored is stored, whatever became of the rest and however the run ends.
+	if err := t.ledger.Commit(context.WithoutCancel(ctx), c.uploaded(c.settled(stored), intents)); err != nil {
 		return err
 	}
-	if fetchErr != nil {
-		return fmt.Errorf("upload: %w", fetchErr)
+	if broken == nil {
+		broken = err
+	}
+	if broken != nil {
+		return fmt.Errorf("upload: %w", broken)
 	}
 	for _, arrival := range c.byID {
 		t.leave(j, Near, arrival.ID, fmt.Errorf("upload: %w", c.reason(arrival.ID)))
@@ -153,7 +158,7 @@ func (t *transfers) unite(ctx context.Context, j *job, twins []twin) error {
 			continue
 		}
 		far := w.pair.Flags
-		w.pair.Near = w.near.ID
+		w.pair.Near, w.pair.Stored = w.near.ID, w.near.stored()
 		g := agree(w.pair, far, w.near.Flags, mailbox.Flags{})
 		g.New = true
 		agreements = append(agreements, g)

@@ -20,8 +20,9 @@ type view struct {
 	trash mailbox.Name   // on the far side, also if the run is not about it
 	bin   bool           // it exists
 
-	beyond [2]bool // by Side: it has known mail in mailboxes that the run is not about
-	paired int     // messages that both sides have, also in mailboxes that the run is not about
+	spelt  []rename // mailboxes of the near side that another program named in its own way
+	beyond [2]bool  // by Side: it has known mail in mailboxes that the run is not about
+	paired int      // messages that both sides have, also in mailboxes that the run is not about
 }
 
 // knows tells whether last has messages at all.
@@ -84,13 +85,23 @@ func (r *run) look(ctx context.Context) (*view, error) {
 	}
 	v.trash = trashOf(v.infos[Far])
 	v.bin = v.has(Far, v.trash)
+	v.sort(r.opts.Before)
+	if r.opts.Direction != Transfer {
+		v.spelt = v.misspelt()
+	}
 	v.narrow(r.opts.Mailboxes)
 	v.sort(r.opts.Before)
 	return v, nil
 }
 
-// narrow takes out the mailboxes that the run is not about.
+// narrow takes out the mailboxes that the run is not about. One that another program named in its own way is chosen by
+// the name that it is to have: else it would be taken for another mailbox, or its mail would be transferred once more.
 func (v *view) narrow(chosen func(mailbox.Name) bool) {
+	meant := map[mailbox.Name]mailbox.Name{}
+	for _, n := range v.spelt {
+		meant[n.from] = n.to
+	}
+	v.spelt = slices.DeleteFunc(v.spelt, func(n rename) bool { return !chosen(n.to) })
 	for name, twin := range v.twins {
 		for _, side := range []Side{Far, Near} {
 			if !chosen(name) && twin.Pairs > twin.Open && v.has(side, name) {
@@ -99,9 +110,13 @@ func (v *view) narrow(chosen func(mailbox.Name) bool) {
 		}
 	}
 	maps.DeleteFunc(v.twins, func(name mailbox.Name, _ mailbox.Twin) bool { return !chosen(name) })
-	for _, infos := range v.infos {
-		maps.DeleteFunc(infos, func(name mailbox.Name, _ mailbox.Info) bool { return !chosen(name) })
-	}
+	maps.DeleteFunc(v.infos[Far], func(name mailbox.Name, _ mailbox.Info) bool { return !chosen(name) })
+	maps.DeleteFunc(v.infos[Near], func(name mailbox.Name, _ mailbox.Info) bool {
+		if to, ok := meant[name]; ok {
+			name = to
+		}
+		return !chosen(name)
+	})
 }
 
 func index(infos []mailbox.Info, err error) (map[mailbox.Name]mailbox.Info, error) {

@@ -82,7 +82,7 @@ func (r *accountRun) once(ctx context.Context) (report *syncer.Report, err error
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, r.ledger.Close()) }()
-	began := time.Now()
+	began := r.env.clock()
 	r.ledger.BeginRun(mailbox.Outcome{Command: r.command, Began: began})
 	work := r.sync
 	if r.work != nil {
@@ -127,11 +127,10 @@ func (r *accountRun) sync(ctx context.Context) (report *syncer.Report, err error
 	if err := r.narrowed(twins); err != nil {
 		return nil, err
 	}
-	settings, err := r.ledger.Settings()
+	bytes, err := r.openBytes()
 	if err != nil {
 		return nil, err
 	}
-	bytes := r.openBytes(settings)
 	defer func() { err = errors.Join(bytes.explain(err), bytes.close()) }()
 	if err := bytes.spent(); err != nil {
 		return nil, err
@@ -149,9 +148,9 @@ func (r *accountRun) sync(ctx context.Context) (report *syncer.Report, err error
 	o := syncer.Options{
 		DryRun: r.o.dryRun, AllowDelete: r.o.allowDelete, Retry: r.o.retry, MaxDelete: r.account.most,
 		Mailboxes:    chosen(r.account.Mailboxes, r.o.mailboxes),
-		DeleteRemote: syncer.Removal(r.account.DeleteRemote), Events: r.teller, Allowance: bytes.left, Direction: r.direction(),
+		DeleteRemote: syncer.Removal(r.account.DeleteRemote), Events: r.teller, Budget: bytes, Direction: r.direction(), Now: r.env.clock,
 	}
-	bytes.allow(r.account.quota, far.Has(gmail.Capability))
+	bytes.learn(far.Has(gmail.Capability))
 	if far.Has(gmail.Capability) {
 		report, err = r.syncGmail(ctx, far, near, o)
 	} else {
@@ -240,7 +239,7 @@ const leastHistory = 7
 
 // record puts down what became of the run, and forgets what the attic has forgotten.
 func (r *accountRun) record(began time.Time, report *syncer.Report, err error) error {
-	outcome := mailbox.Outcome{Command: r.command, Began: began, Ended: time.Now(), Status: exitStatus(err)}
+	outcome := mailbox.Outcome{Command: r.command, Began: began, Ended: r.env.clock(), Status: exitStatus(err)}
 	if err != nil {
 		outcome.Error = strings.TrimSpace(err.Error())
 	}

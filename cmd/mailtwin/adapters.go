@@ -41,6 +41,12 @@ func (n nearSide) Delete(ctx context.Context, name mailbox.Name, _ []mailbox.ID)
 }
 
 var (
+	_ syncer.Recaller  = farSide{}
+	_ syncer.Recaller  = gmailSide{}
+	_ syncer.Inspector = nearSide{}
+	_ syncer.Mender    = nearSide{}
+	_ syncer.Pretender = nearSide{}
+
 	_ syncer.Replica = farSide{}
 	_ syncer.Mover   = farSide{}
 	_ syncer.Pool    = farSide{}

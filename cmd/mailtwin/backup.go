@@ -107,7 +107,7 @@ const settingPruned = "pruned"
 // prune removes what vanished on the server longer ago than keep_deleted says, once a day.
 func (r *accountRun) prune(ctx context.Context, near syncer.Replica) error {
 	now := r.env.clock()
-	day := now.UTC().Format(dayFormat)
+	day := now.UTC().Format(time.DateOnly)
 	if !r.isBackup() || r.account.left == 0 || r.o.dryRun {
 		return nil
 	}

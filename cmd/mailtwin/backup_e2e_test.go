@@ -179,3 +179,48 @@ func TestBackupGmail(t *testing.T) {
 	}
 	w.want(0, "nothing to do", "", "backup", "-n", "work")
 }
+
+// Backups that are killed or cut off, with mail coming, going and moving on the server meanwhile: all mail is there
+// afterwards, and in no run was anything changed on the server.
+func TestBackupFaults(t *testing.T) {
+	dovecot := imaptest.Dovecot(t, imaptest.DovecotOptions{})
+	for _, profile := range []imaptest.Profile{imaptest.All, imaptest.Bare} {
+		t.Run(profile.Name, func(t *testing.T) {
+			w := newTwin(t, server{addr: dovecot.Addr, user: dovecot.NewUser(), password: dovecot.Password, profile: profile, mode: modeBackup})
+			m := newMortal(w, 9)
+			w.sync()
+			near := w.wantBackup("first", imaptest.View{})
+			change := func() {
+				far, _ := w.views()
+				m.changes.some(m.far(), far, 20)
+			}
+			change()
+			w.proxy.Reset()
+			calm := calmRun{took: w.sync().took, stats: w.proxy.Stats()}
+			killed, cut := 0, 0
+			for range size(3, 40) {
+				change()
+				for range 3 {
+					if m.kill(calm) {
+						killed++
+					}
+				}
+				change()
+				cut += m.cut(calm)
+				near = w.wantBackupAfter(near)
+			}
+			t.Logf("%d killed, %d connections cut", killed, cut)
+			if killed+cut == 0 {
+				t.Error("nothing went wrong in any of them")
+			}
+			w.wantReadOnly("all", outcome{})
+		})
+	}
+}
+
+func (w *twin) wantBackupAfter(near imaptest.View) imaptest.View {
+	w.Helper()
+	o := w.sync()
+	w.wantReadOnly("after faults", o)
+	return w.wantBackup("after faults", near)
+}

@@ -19,13 +19,16 @@ import (
 const benchMessages = 5000
 
 // smallMail is a message of 4 KiB.
-func smallMail(n int) imaptest.Message {
+func smallMail(n int) imaptest.Message { return mailOf(n, 4096) }
+
+// mailOf is the n-th message, of so many octets.
+func mailOf(n, octets int) imaptest.Message {
 	var b bytes.Buffer
 	fmt.Fprintf(&b, "From: a@example.org\r\nTo: b@example.org\r\nMessage-ID: <%d@example.org>\r\nSubject: number %d\r\n\r\n", n, n)
-	for b.Len() < 4096 {
+	for b.Len() < octets {
 		fmt.Fprintf(&b, "line %d of message %d, and some more words to fill it\r\n", b.Len(), n)
 	}
-	return imaptest.Message{Body: b.Bytes()[:4096], Date: time.Unix(1700000000+int64(n), 0)}
+	return imaptest.Message{Body: b.Bytes()[:octets], Date: time.Unix(1700000000+int64(n), 0)}
 }
 
 // fillEvenly stores n messages in as many mailboxes as boxes.

@@ -63,7 +63,7 @@ type account struct {
 	most    int       // percent, what MaxDelete says
 	keep    int       // days, what Attic says
 	left    int       // days, what KeepDeleted says; 0 is for ever
-	quota   [2]*int64 // octets a day, what QuotaDown and QuotaUp say; 0 is no end
+	quota   [2]*int64 // octets a day, what QuotaDown and QuotaUp say; 0 is no limit
 }
 
 // A command is one line for the shell, or a list of words that needs no shell.

@@ -24,9 +24,12 @@ func (a *account) table() string {
 	}
 	line("tls", a.TLS)
 	line("tls_ca", a.TLSCA)
-	for _, pin := range a.TLSFingerprint {
-		fmt.Fprintf(&b, "tls_fingerprint = [%s]\n", tomlText(pin))
+	list := func(key string, texts []string) {
+		if len(texts) > 0 {
+			fmt.Fprintf(&b, "%s = %s\n", key, tomlList(texts))
+		}
 	}
+	list("tls_fingerprint", a.TLSFingerprint)
 	if a.User != a.Address {
 		line("user", a.User)
 	}
@@ -34,11 +37,31 @@ func (a *account) table() string {
 	line("client_id", a.ClientID)
 	line("client_secret", a.ClientSecret)
 	line("token_command", a.TokenCommand.line)
+	list("token_command", a.TokenCommand.words)
 	line("password_command", a.PasswordCommand.line)
+	list("password_command", a.PasswordCommand.words)
 	line("password", a.Password)
 	line("maildir", a.Maildir)
 	line("layout", a.Layout)
+	list("mailboxes", a.Mailboxes)
+	line("mode", a.Mode)
+	line("delete_remote", a.DeleteRemote)
+	if a.Connections != nil {
+		fmt.Fprintf(&b, "connections = %d\n", *a.Connections)
+	}
+	line("timeout", a.Timeout)
+	if a.Compress != nil {
+		fmt.Fprintf(&b, "compress = %t\n", *a.Compress)
+	}
 	return b.String()
+}
+
+func tomlList(texts []string) string {
+	quoted := make([]string, len(texts))
+	for i, text := range texts {
+		quoted[i] = tomlText(text)
+	}
+	return "[" + strings.Join(quoted, ", ") + "]"
 }
 
 var bareKey = regexp.MustCompile(`^[A-Za-z0-9_-]+$`)

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"iter"
 	"math/rand/v2"
+	"slices"
 	"strings"
 
 	"mailtwin/imap/imaptest"
@@ -20,16 +21,30 @@ var hostile = []string{
 // two syncs, except for flags, so that it is known what must come of it.
 type changes struct {
 	*twin
-	rng   *rand.Rand
-	fresh func() imaptest.Message
+	rng             *rand.Rand
+	fresh           func() imaptest.Message
+	flags, keywords []string // that are turned over
 }
 
 func newChanges(w *twin, seed uint64) *changes {
 	next, _ := iter.Pull(imaptest.Corpus(seed, imaptest.CorpusOptions{MaxSize: 200_000}))
-	return &changes{twin: w, rng: rand.New(rand.NewPCG(seed, 1)), fresh: func() imaptest.Message {
+	return &changes{twin: w, rng: rand.New(rand.NewPCG(seed, 1)), flags: someFlags, keywords: someKeywords, fresh: func() imaptest.Message {
 		m, _ := next()
 		return m
 	}}
+}
+
+// plain has no keyword set, nor come with a message.
+func (c *changes) plain() {
+	isKeyword := func(flag string) bool { return !strings.HasPrefix(flag, `\`) }
+	c.flags = slices.DeleteFunc(slices.Clone(c.flags), isKeyword)
+	c.keywords = c.flags
+	any := c.fresh
+	c.fresh = func() imaptest.Message {
+		m := any()
+		m.Flags = slices.DeleteFunc(slices.Clone(m.Flags), isKeyword)
+		return m
+	}
 }
 
 // A side of a twin, as the changes see it.
@@ -135,9 +150,9 @@ func (c *changes) change(e editor, m imaptest.Copy, to string) {
 	c.Helper()
 	switch kind := c.rng.IntN(20); {
 	case kind < 8:
-		c.must(c.flag(e, m, someFlags[c.rng.IntN(len(someFlags))]))
+		c.must(c.flag(e, m, c.flags[c.rng.IntN(len(c.flags))]))
 	case kind < 11:
-		c.must(c.flag(e, m, someKeywords[c.rng.IntN(len(someKeywords))]))
+		c.must(c.flag(e, m, c.keywords[c.rng.IntN(len(c.keywords))]))
 	case kind < 14 && to != m.Mailbox:
 		c.must(e.move(m, to))
 	case kind < 16 && to != m.Mailbox:

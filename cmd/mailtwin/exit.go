@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"strings"
 	"syscall"
 
 	"mailtwin/imap"
@@ -88,7 +89,7 @@ func hintFor(account string, err error) string {
 	case errors.As(err, new(*imap.PasswordError)):
 		return "the server was not asked; if you have a password_command, run it in a shell to see what it prints"
 	case errors.Is(err, mailbox.ErrAuth):
-		return "check user and password; many providers want an app password"
+		return loginHint(err)
 	case errors.Is(err, state.ErrDamaged):
 		return "the next sync sets the file aside and pairs all mail anew by its content; nothing is lost"
 	case errors.As(err, new(*state.LockedError)):
@@ -101,12 +102,35 @@ func hintFor(account string, err error) string {
 		return "the disk cannot be written as it is mounted; mount it anew and run again, nothing is lost"
 	case errors.Is(err, syscall.EACCES):
 		return "see who owns the file, and who may do what with it and with the directories above"
-	case errors.Is(err, mailbox.ErrQuota):
-		return quotaHint(err)
+	case quotaHint(account, err) != "":
+		return quotaHint(account, err)
 	case errors.Is(err, mailbox.ErrTemporary):
 		return "what was done so far is kept; run again later"
 	}
 	return ""
+}
+
+// loginHint says what to do about a login that was refused, as far as the server's words tell.
+//
+// Source: what Gmail was seen to say.
+func loginHint(err error) string {
+	text := strings.ToLower(err.Error())
+	for _, known := range []struct{ words, hint string }{
+		{
+			"application-specific password required",
+			"Google wants an app password here: make one in your Google account, Security, App passwords (with two-step verification), and give it instead of your password; or use OAuth, auth = \"oauth2\"",
+		},
+		{"web browser", "open that address in a browser, log in there, and sync again"},
+		{"web login required", "open that address in a browser, log in there, and sync again"},
+		{"not enabled for imap", "allow IMAP in Gmail's settings, Forwarding and POP/IMAP, and sync again"},
+		{"disabled for your domain", "IMAP is switched off for all accounts of your domain; only its administrator can allow it"},
+		{"does not find the user", "check user: it is the whole address; if it is right, the account has no Gmail, or its administrator has switched it off"},
+	} {
+		if strings.Contains(text, known.words) {
+			return known.hint
+		}
+	}
+	return "check user and password; many providers want an app password"
 }
 
 // brakeHint says what may be behind a brake, and what to do.

@@ -25,27 +25,29 @@ func (r *accountRun) syncGmail(ctx context.Context, far *imap.Account, near *mai
 		Ledger: r.ledger, Since: settings[settingGmail], Report: r.teller.note,
 		Identify: r.known == 0 && !isEmpty(ctx, near),
 	})
-	if len(r.account.Mailboxes) == 0 {
-		wanted := o.Mailboxes
-		o.Mailboxes = func(name mailbox.Name) bool {
-			return wanted(name) && (len(r.o.mailboxes) > 0 || !account.Unasked(name))
-		}
-	}
-	defer func() {
-		if err == nil {
-			err = r.tellHidden(settings, account)
-		}
-	}()
+	o.Mailboxes = r.asked(account, o.Mailboxes)
 	report, err = r.syncWith(ctx, gmailSide{account}, near, o)
-	waits := errors.As(err, new(*syncer.QuotaError)) // what waits is on record
-	if err != nil && !waits || r.o.dryRun || !report.Settled || len(r.o.mailboxes) > 0 {
+	if err != nil && !heldBack(err) && !errors.As(err, new(*syncer.QuotaError)) { // which ended nothing before its time
 		return report, err
 	}
+	return report, errors.Join(err, r.tellHidden(settings, account), r.keepPosition(settings, account, report))
+}
+
+// keepPosition remembers how far the account is known, if nothing was left undone of what happened there.
+func (r *accountRun) keepPosition(settings map[string]string, account *gmail.Account, report *syncer.Report) error {
 	position := account.Position()
-	if position == settings[settingGmail] {
-		return report, err
+	if r.o.dryRun || !report.Settled || len(r.o.mailboxes) > 0 || position == settings[settingGmail] {
+		return nil
 	}
-	return report, errors.Join(err, r.ledger.PutSettings(map[string]string{settingGmail: position}))
+	return r.ledger.PutSettings(map[string]string{settingGmail: position})
+}
+
+// asked leaves out mailboxes that nobody asked for.
+func (r *accountRun) asked(account *gmail.Account, wanted func(mailbox.Name) bool) func(mailbox.Name) bool {
+	unasked := len(r.account.Mailboxes)+len(r.o.mailboxes) == 0
+	return func(name mailbox.Name) bool {
+		return wanted(name) && !account.Hidden(name) && (!unasked || !account.Unasked(name))
+	}
 }
 
 // settingHidden is there while All Mail is not shown, once its owner was told.

@@ -37,7 +37,7 @@ func gmShort(name string) string {
 }
 
 // lay delivers a message to where it is to lie, like "INBOX Work +S", "Trash", or "All" for one without labels.
-func (w *gmailWorld) lay(raw, where string) uint64 {
+func (w *gmailWorld) lay(raw, where string) {
 	w.n++
 	mail := gimap.Mail{Raw: []byte(raw), Date: time.Unix(int64(1700000000+w.n), 0)}
 	for _, word := range strings.Fields(where) {
@@ -57,7 +57,7 @@ func (w *gmailWorld) lay(raw, where string) uint64 {
 			}
 		}
 	}
-	return w.web.Deliver(mail)
+	w.web.Deliver(mail)
 }
 
 func labelOf(short string) string {
@@ -264,7 +264,7 @@ func (w *gmailWorld) far(n int) string {
 		if len(at) == 0 {
 			return "hidden"
 		}
-		for _, l := range flagLetters(m.Flags, "") {
+		for _, l := range flagLetters(m.Flags) {
 			flags[string(l)] = true
 		}
 	}
@@ -279,7 +279,7 @@ func (w *gmailWorld) near(n int) string {
 			continue
 		}
 		at[gmShort(box)] = true
-		for _, l := range strings.Trim(rest, "D") {
+		for _, l := range rest {
 			flags[string(l)] = true
 		}
 	}

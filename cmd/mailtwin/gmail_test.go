@@ -15,8 +15,12 @@ import (
 // changed.
 func TestGmail(t *testing.T) {
 	w := filledGmail(t, 200)
+	w.deliver(gmMail(200), `\Draft`)
 	w.syncs("first")
-	if n := len(w.g.Counters().Bodies); n != 200 {
+	if draft := w.file(gmNames["Drafts"], 200); letters(draft) != "D" {
+		t.Errorf("the draft is %s", draft)
+	}
+	if n := len(w.g.Counters().Bodies); n != 201 {
 		t.Errorf("%d messages were downloaded", n)
 	}
 	one, err := os.Stat(w.file("INBOX", 7))
@@ -35,7 +39,7 @@ func TestGmail(t *testing.T) {
 		t.Errorf("nothing changed: %q", got)
 	}
 	w.web.Flag(w.ids[7], []string{`\Seen`}, nil)
-	want := []string{list, `SELECT "[Gmail]/All Mail" (CONDSTORE)`, "UID FETCH 1:200 (UID X-GM-MSGID FLAGS) (CHANGEDSINCE 31033)"}
+	want := []string{list, `SELECT "[Gmail]/All Mail" (CONDSTORE)`, "UID FETCH 1:201 (UID X-GM-MSGID FLAGS) (CHANGEDSINCE 31042)"}
 	if got := w.syncs("one flag"); !slices.Equal(got, want) {
 		t.Errorf("one flag changed: %q", got)
 	}

@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -34,14 +35,17 @@ type initOptions struct {
 	oauth2          bool
 	clientID        string
 	tokenCommand    string
+	from            string // the program whose settings are taken over
+	move            bool
+	dryRun          bool
 	dns             resolver // nil: the system's
 }
 
 func initCommand(env *environment) *cobra.Command {
 	o := &initOptions{}
 	cmd := &cobra.Command{
-		Use:   "init [ACCOUNT]",
-		Short: "Set an account up: ask, try the login, write the configuration",
+		Use:   "init [ACCOUNT | --from PROGRAM [FILE]]",
+		Short: "Set an account up, or take over those of mbsync or OfflineIMAP",
 		Long: `Init asks for your mail address and what else it needs, finds the server, tries the login, shows
 the mailboxes, and adds the account to the configuration. On a terminal it asks for what the flags
 leave open; elsewhere --address and a password are needed: --password-command, or the variable
@@ -49,6 +53,11 @@ MAILTWIN_PASSWORD_ACCOUNT. Nothing is written before the login has worked.
 
 The password goes to the keyring of your desktop session, unless you name a command that prints it. Where
 OAuth takes its place, the browser opens for your consent, as with mailtwin auth.
+
+With --from mbsync or --from offlineimap, the accounts of that program are taken over, and what it
+downloaded is not downloaded again. Init says, line by line, what there is nothing like, and what was
+left out and why. It writes over no account that is there. Mailboxes that mailtwin would not find are
+moved if you say so, or with --move. A password that stands in the file goes to the keyring.
 
 Exit status:
   0    the account is in the configuration
@@ -58,14 +67,20 @@ Exit status:
   64   the command line or the configuration is wrong, or an answer is missing
   130  stopped by Ctrl-C (143: by SIGTERM); nothing was written`,
 		Example: `  mailtwin init
-  mailtwin init work --address me@example.org --password-command "pass show mail/work"`,
+  mailtwin init work --address me@example.org --password-command "pass show mail/work"
+  mailtwin init --from mbsync --dry-run   # what would become of ~/.mbsyncrc?`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if err := cobra.MaximumNArgs(1)(cmd, args); err != nil {
 				return &usageError{err}
 			}
 			return nil
 		},
-		RunE: func(cmd *cobra.Command, args []string) error { return env.runInit(cmd.Context(), *o, args) },
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := o.alone(cmd); err != nil {
+				return err
+			}
+			return env.runInit(cmd.Context(), *o, args)
+		},
 	}
 	f := cmd.Flags()
 	f.StringVarP(&o.config, "config", "c", "", "the configuration `file` (default $XDG_CONFIG_HOME/mailtwin/config.toml)")
@@ -82,6 +97,9 @@ Exit status:
 	f.BoolVar(&o.oauth2, "oauth2", false, "log in with OAuth, not with a password (Microsoft: always)")
 	f.StringVar(&o.clientID, "client-id", "", "for OAuth: your client's `id` at the provider")
 	f.StringVar(&o.tokenCommand, "token-command", "", "for OAuth: a `command` that prints an access token, in place of a client")
+	f.StringVar(&o.from, "from", "", "take over the accounts of this `program`: mbsync or offlineimap")
+	f.BoolVar(&o.move, "move", false, "with --from: move mailboxes to where mailtwin looks for them, without asking")
+	f.BoolVarP(&o.dryRun, "dry-run", "n", false, "with --from: print what would be written, and change nothing")
 	return cmd
 }
 
@@ -90,6 +108,7 @@ type setup struct {
 	env     *environment
 	o       initOptions
 	path    string  // of the configuration
+	file    string  // with --from: that of the other program; empty for the usual one
 	config  *config // what is there already; nil if nothing
 	prompt  *prompt
 	account *account
@@ -104,7 +123,10 @@ type setup struct {
 
 func (env *environment) runInit(ctx context.Context, o initOptions, args []string) error {
 	s := &setup{env: env, o: o, prompt: env.prompt(), account: &account{}}
-	if len(args) > 0 {
+	switch {
+	case len(args) > 0 && o.from != "":
+		s.file = args[0]
+	case len(args) > 0:
 		s.account.name = args[0]
 	}
 	defer s.prompt.restore()
@@ -123,9 +145,11 @@ func (env *environment) runInit(ctx context.Context, o initOptions, args []strin
 
 // all takes one step after the other. What is written comes last.
 func (s *setup) all(ctx context.Context) error {
-	for _, step := range []func(context.Context) error{
-		s.open, s.who, s.where, s.place, s.way, s.check, s.password, s.login, s.keep, s.write,
-	} {
+	steps := []func(context.Context) error{s.open, s.who, s.where, s.place, s.way, s.check, s.password, s.login, s.keep, s.write}
+	if s.o.from != "" {
+		steps = []func(context.Context) error{s.open, s.takeOver}
+	}
+	for _, step := range steps {
 		if err := step(ctx); err != nil {
 			return err
 		}
@@ -328,20 +352,31 @@ func (s *setup) check(context.Context) error {
 
 // preview is the configuration with the new account, checked; nothing is written.
 func (s *setup) preview() (text []byte, a *account, err error) {
+	var before []byte
 	if s.config != nil {
-		text = append(text, s.config.text...)
-		if len(text) > 0 && text[len(text)-1] != '\n' {
+		before = s.config.text
+	}
+	c, err := s.append(before, s.account)
+	if err != nil {
+		return nil, nil, err
+	}
+	return c.text, c.Accounts[s.account.name], nil
+}
+
+// append is a configuration with one account more, checked.
+func (s *setup) append(text []byte, a *account) (*config, error) {
+	if text = slices.Clone(text); len(text) > 0 {
+		if text[len(text)-1] != '\n' {
 			text = append(text, '\n')
 		}
 		text = append(text, '\n')
 	}
-	text = append(text, s.account.table()...)
-	c := &config{path: s.path, text: text, mode: 0o600}
+	c := &config{path: s.path, text: append(text, a.table()...), mode: 0o600}
 	if s.config != nil {
 		c.mode = s.config.mode
 	}
 	if err := c.parse(s.env); err != nil {
-		return nil, nil, &usageError{err}
+		return nil, &usageError{err}
 	}
-	return text, c.Accounts[s.account.name], nil
+	return c, nil
 }

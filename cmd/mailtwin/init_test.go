@@ -166,7 +166,7 @@ func TestInitByAnswers(t *testing.T) {
 	flags := []string{"init", "--user", w.user, "--maildir", "~/Post", "--host", "localhost", "--port", strconv.Itoa(w.tlsPort())}
 	w.want(1, "Its fingerprint is sha256:", answers("work", w.server.Password, "no"), flags...)
 	w.want(exitUsage, "no answer; nothing was written", "work", flags...)
-	w.want(exitDone, "The password is in the keyring now.", answers("work", w.server.Password, "yes"), flags...)
+	w.want(exitDone, "The password of "+w.user+" is in the keyring now.", answers("work", w.server.Password, "yes"), flags...)
 	if w.ring["mailtwin "+w.user+"@localhost"] != w.server.Password {
 		t.Errorf("the keyring has %v", w.ring)
 	}

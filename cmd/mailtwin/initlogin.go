@@ -204,23 +204,34 @@ func (s *setup) keep(ctx context.Context) error {
 	if s.secret == "" {
 		return nil
 	}
-	err := s.env.toKeyring(ctx, s.account, s.secret)
+	err := s.stow(ctx, s.account, s.secret)
+	if errors.Is(err, errNotStowed) {
+		err = &imap.PasswordError{Err: fmt.Errorf("%w, so nothing was written", err)}
+	}
+	return err
+}
+
+// errNotStowed means that there was no place for a password.
+var errNotStowed = errors.New("it could not be kept")
+
+// stow keeps a password: in the keyring, or, if there is none and the user wants it, in the configuration.
+func (s *setup) stow(ctx context.Context, a *account, secret string) error {
+	err := s.env.toKeyring(ctx, a, secret)
 	if err == nil {
-		s.prompt.say("The password is in the keyring now.")
+		s.prompt.say("The password of %s is in the keyring now.", show(a.User))
 		return nil
 	}
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
 	if s.config != nil && s.config.mode&0o077 != 0 {
-		return &imap.PasswordError{Err: fmt.Errorf("the keyring cannot keep it (%w), and %s can be read by others (chmod 600 it, "+
-			"or use --password-command); nothing was written", err, s.path)}
+		return fmt.Errorf("%w: the keyring cannot keep it (%w), and %s can be read by others (chmod 600 it, or use --password-command)", errNotStowed, err, s.path)
 	}
 	s.prompt.say("The keyring cannot keep the password (%s). A program like pass can; then use --password-command.", showLong(err.Error()))
 	if !s.prompt.yes("Shall it stand in the configuration, which only you can read?") {
-		return &imap.PasswordError{Err: errors.New("it could not be kept, so nothing was written")}
+		return errNotStowed
 	}
-	s.account.Password = s.secret
+	a.Password = secret
 	return nil
 }
 
@@ -234,15 +245,20 @@ func (s *setup) write(context.Context) error {
 	if err := writeConfig(s.path, s.config, text); err != nil {
 		return fmt.Errorf("write the configuration: %w", err)
 	}
+	s.env.print("%s has the account %s now. Next:", show(s.path), show(s.account.name))
+	s.next(show(s.account.name))
+	return nil
+}
+
+// next says what to do with the accounts that were written.
+func (s *setup) next(accounts string) {
 	program, err := os.Executable()
 	if err != nil {
 		program = "mailtwin"
 	}
-	s.env.print("%s has the account %s now. Next:", show(s.path), show(s.account.name))
-	s.env.print("    mailtwin sync --dry-run %s   # what would be done?", show(s.account.name))
-	s.env.print("    mailtwin sync %s             # do it", show(s.account.name))
+	s.env.print("    mailtwin sync --dry-run %s   # what would be done?", accounts)
+	s.env.print("    mailtwin sync %s             # do it", accounts)
 	s.env.print("    */5 * * * *  %s sync   # then, in your crontab", show(program))
-	return nil
 }
 
 // writeConfig replaces the configuration in one step. A new one is its owner's alone.

@@ -44,6 +44,16 @@ func TestOfflineimapMaildir(t *testing.T) {
 					t.Fatalf("offlineimap stored %d messages in %s", len(names), dir)
 				}
 			}
+			o := w.sync("--dry-run")
+			for i, dir := range tt.dirs {
+				want := fmt.Sprintf("%s: to be renamed from %s, %d to pair without a transfer", boxes[i+1], dir, each)
+				if dir == boxes[i+1] {
+					want = fmt.Sprintf("%s: %d to pair without a transfer", dir, each)
+				}
+				if !strings.Contains(o.stdout, want) || strings.Contains(o.stdout, "load") {
+					t.Errorf("want %q in: %s", want, o.stdout)
+				}
+			}
 			w.recognises("the Maildir is offlineimap's")
 			w.wantTakenOver(boxes, each)
 			w.sync()

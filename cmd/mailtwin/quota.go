@@ -3,170 +3,307 @@ package main
 import (
 	"errors"
 	"fmt"
+	"math"
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
+	"mailtwin/imap"
 	"mailtwin/mailbox"
+	"mailtwin/state"
 	"mailtwin/syncer"
 )
 
-// What Gmail lets an account have within a day, in octets; after more it is locked for up to 24 hours.
+// What Gmail lets an account have within a day, in octets. After more it is locked for up to 24 hours.
+//
+// Source: https://support.google.com/a/answer/1071518
 const (
 	gmailDown = 2500e6
 	gmailUp   = 500e6
 )
 
-// Transfers stop at this share of a quota, for other programs read the same mail. What is small goes on until nearly all
-// of it is used up.
+// Shares of a limit, in percent. Other programs read the same mail, and nobody knows when a provider's day begins, so it is
+// never used up.
 const (
-	transferShare = 90
-	connectShare  = 97
+	transferShare = 90 // so much may be transferred
+	largestShare  = 85 // so large may a single message be, for a run must find out first that it is there
+	connectShare  = 97 // then nothing is asked any more
 )
 
-// settingTraffic is how much came and went on a day: the day in UTC, and two numbers of octets.
+// settingTraffic is how much came and went on a day, as String of traffic writes it.
 const settingTraffic = "traffic"
 
-// A byteLedger counts what an account has had today, over all runs.
+// traffic is how many octets an account received and sent on one day in UTC, by syncer.Side of where they came from.
+type traffic struct {
+	day   string // as time.DateOnly
+	had   [2]int64
+	gmail bool // the account is Gmail's
+}
+
+func (t traffic) String() string {
+	provider := "-"
+	if t.gmail {
+		provider = "gmail"
+	}
+	return fmt.Sprintf("%s %d %d %s", t.day, t.had[syncer.Far], t.had[syncer.Near], provider)
+}
+
+// readTraffic reads what String wrote, as far as it is about today.
+func readTraffic(text string, now time.Time) traffic {
+	today := traffic{day: now.UTC().Format(time.DateOnly)}
+	words := strings.Fields(text)
+	if len(words) != 4 {
+		return today
+	}
+	today.gmail = words[3] == "gmail"
+	for i := range today.had {
+		n, err := strconv.ParseInt(words[1+i], 10, 64)
+		if err != nil || words[0] != today.day {
+			n = 0
+		}
+		today.had[i] = n
+	}
+	return today
+}
+
+// limits are what an account may have in a day: what the configuration says, else what Gmail allows if it is Gmail. 0 is no
+// limit.
+func (a *account) limits(isGmail bool) [2]int64 {
+	var limits [2]int64
+	if isGmail {
+		limits = [2]int64{syncer.Far: gmailDown, syncer.Near: gmailUp}
+	}
+	for i, configured := range a.quota {
+		if configured != nil {
+			limits[i] = *configured
+		}
+	}
+	return limits
+}
+
+// A byteLedger counts what an account had today, over all runs, and is the budget of a run. What a run had that is killed
+// it knows but for the last part.
 type byteLedger struct {
+	account *account
 	now     func() time.Time
-	traffic func() (in, out int64) // of this run
-	put     func(map[string]string) error
-	limit   [2]int64 // down and up; 0 is none
+	octets  func() (in, out int64) // of this run
+	put     func(string) error
+	next    atomic.Int64 // when so many octets came and went in this run, it is put down
 
 	mu     sync.Mutex
-	day    string
-	before [2]int64 // today, by earlier runs
-	start  [2]int64 // what this run had had when the day began
-	saved  int64    // of this run
+	limit  [2]int64
+	today  traffic  // before this run
+	began  [2]int64 // what this run had had when the day began
+	stale  bool     // something stands on record
 	failed error
 }
 
-const dayFormat = time.DateOnly
+var _ syncer.Budget = (*byteLedger)(nil)
 
 // openBytes reads what earlier runs had.
-func (r *accountRun) openBytes(settings map[string]string) *byteLedger {
-	l := &byteLedger{now: r.env.clock, traffic: r.teller.traffic.Octets, put: r.ledger.PutSettings}
-	l.day = l.today()
-	if day, had := readTraffic(settings[settingTraffic]); day == l.day {
-		l.before = had
+func (r *accountRun) openBytes() (*byteLedger, error) {
+	settings, err := r.ledger.Settings()
+	if err != nil {
+		return nil, err
+	}
+	l := &byteLedger{
+		account: r.account, now: r.env.clock, octets: r.teller.traffic.Octets, stale: settings[settingTraffic] != "",
+		today: readTraffic(settings[settingTraffic], r.env.clock()),
+		put:   func(text string) error { return r.ledger.PutSettings(map[string]string{settingTraffic: text}) },
 	}
 	if r.o.dryRun {
-		l.put = func(map[string]string) error { return nil }
+		l.put = func(string) error { return nil }
 	}
-	l.allow(r.account.quota, settings[settingGmail] != "")
-	return l
+	r.teller.traffic.Counted = l.counted
+	l.learn(l.today.gmail)
+	return l, nil
 }
 
-// allow sets the limits: those of the configuration, else Gmail's if it is Gmail.
-func (l *byteLedger) allow(configured [2]*int64, isGmail bool) {
-	usual := [2]int64{}
-	if isGmail {
-		usual = [2]int64{gmailDown, gmailUp}
-	}
-	for i := range l.limit {
-		l.limit[i] = usual[i]
-		if configured[i] != nil {
-			l.limit[i] = *configured[i]
-		}
-	}
-}
-
-func readTraffic(text string) (day string, had [2]int64) {
-	parts := strings.Fields(text)
-	if len(parts) != 3 {
-		return "", had
-	}
-	for i := range had {
-		n, err := strconv.ParseInt(parts[i+1], 10, 64)
-		if err != nil {
-			return "", [2]int64{}
-		}
-		had[i] = n
-	}
-	return parts[0], had
-}
-
-func (l *byteLedger) today() string { return l.now().UTC().Format(dayFormat) }
-
-// had is what came and went today. l.mu is held.
-func (l *byteLedger) had() [2]int64 {
-	in, out := l.traffic()
-	if day := l.today(); day != l.day {
-		l.day, l.before, l.start = day, [2]int64{}, [2]int64{in, out}
-	}
-	return [2]int64{l.before[0] + in - l.start[0], l.before[1] + out - l.start[1]}
-}
-
-// savedEvery is after how many octets the ledger is written in the middle of a run.
-const savedEvery = 8 << 20
-
-// left is what may still be transferred today.
-func (l *byteLedger) left() (down, up int64) {
+// learn takes the limits that hold for the account.
+func (l *byteLedger) learn(isGmail bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	had := l.had()
-	if in, out := l.traffic(); in+out-l.saved > savedEvery {
-		l.write(had)
+	l.today.gmail = isGmail
+	l.limit = l.account.limits(isGmail)
+	in, out := l.octets()
+	l.next.Store(l.step(in + out))
+}
+
+// rebase takes what stands on record in a ledger by now for what earlier runs had, and puts the sum down there.
+func (l *byteLedger) rebase(ledger *state.DB) error {
+	settings, err := ledger.Settings()
+	if err != nil {
+		return err
 	}
-	share := func(i int) int64 {
-		if l.limit[i] == 0 {
-			return 1 << 62
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	before := readTraffic(settings[settingTraffic], l.now())
+	l.today.day, l.today.had = before.day, before.had
+	l.put = func(text string) error { return ledger.PutSettings(map[string]string{settingTraffic: text}) }
+	return nil
+}
+
+// step is from how many octets on this run is put down again, after so many. It is not each time, for that costs a write.
+func (l *byteLedger) step(octets int64) int64 {
+	next := int64(math.MaxInt64)
+	for _, limit := range l.limit {
+		if limit > 0 {
+			next = min(next, octets+max(limit/500, 16<<10))
 		}
-		return l.limit[i]/100*transferShare - had[i]
 	}
-	return share(0), share(1)
+	return next
 }
 
-// write puts down what was had. l.mu is held.
-func (l *byteLedger) write(had [2]int64) {
-	in, out := l.traffic()
-	l.saved = in + out
-	l.failed = errors.Join(l.failed, l.put(map[string]string{settingTraffic: fmt.Sprintf("%s %d %d", l.day, had[0], had[1])}))
+// counted puts down what was had, now and then. It is called for each read and write on the network.
+func (l *byteLedger) counted() {
+	if in, out := l.octets(); in+out < l.next.Load() {
+		return
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if in, out := l.octets(); in+out >= l.next.Load() {
+		l.next.Store(l.step(in + out))
+		l.failed = errors.Join(l.failed, l.put(l.had().String()))
+	}
 }
 
-// close puts down what this run had.
+// had is what came and went today. l.mu is held.
+func (l *byteLedger) had() traffic {
+	in, out := l.octets()
+	now := [2]int64{syncer.Far: in, syncer.Near: out}
+	if day := l.now().UTC().Format(time.DateOnly); day != l.today.day {
+		l.today, l.began = traffic{day: day, gmail: l.today.gmail}, now
+	}
+	t := l.today
+	for i := range t.had {
+		t.had[i] += now[i] - l.began[i]
+	}
+	return t
+}
+
+// Left implements syncer.Budget.
+func (l *byteLedger) Left(from syncer.Side) int64 {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.limit[from] == 0 {
+		return math.MaxInt64 / 2
+	}
+	return percent(transferShare, l.limit[from]) - l.had().had[from]
+}
+
+// Most implements syncer.Budget.
+func (l *byteLedger) Most(from syncer.Side) int64 {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.limit[from] == 0 {
+		return math.MaxInt64 / 2
+	}
+	return percent(largestShare, l.limit[from])
+}
+
+func percent(share, of int64) int64 { return int64(float64(of) * float64(share) / 100) }
+
+// close puts down what this run had. Without a limit there is nothing to put down.
 func (l *byteLedger) close() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.limit != [2]int64{} {
-		l.write(l.had())
+	switch limited := l.limit != [2]int64{}; {
+	case limited:
+		l.failed = errors.Join(l.failed, l.put(l.had().String()))
+	case l.stale:
+		l.failed = errors.Join(l.failed, l.put(""))
 	}
 	return l.failed
 }
 
-// spent refuses to connect if next to nothing is left.
+// spent is an error if so much was had already that the server had better not be asked.
 func (l *byteLedger) spent() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	for i, had := range l.had() {
-		if l.limit[i] > 0 && had >= l.limit[i]/100*connectShare {
-			return fmt.Errorf("%w: %s", mailbox.ErrQuota, l.words(had, i))
+	for i, had := range l.had().had {
+		if l.limit[i] > 0 && had >= percent(connectShare, l.limit[i]) {
+			return l.dayError(nil)
 		}
 	}
 	return nil
 }
 
-func (l *byteLedger) words(had int64, i int) string {
-	way := [2]string{"received", "sent"}[i]
-	return fmt.Sprintf("%s of %s were %s today", octetsFor(had), octetsFor(l.limit[i]), way)
-}
-
-// explain adds to what waits how much was had.
+// explain adds to what waits how much was had, and until when it waits.
 func (l *byteLedger) explain(err error) error {
-	var waits *syncer.QuotaError
-	if !errors.As(err, &waits) {
+	if !errors.As(err, new(*syncer.QuotaError)) {
 		return err
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	had := l.had()
-	i := 0
-	if waits.Downloads == 0 {
-		i = 1
+	var all []error
+	for _, e := range each(err) {
+		var waits *syncer.QuotaError
+		if errors.As(e, &waits) {
+			e = l.dayError(waits)
+		}
+		all = append(all, e)
 	}
-	return fmt.Errorf("%w (%s)", err, l.words(had[i], i))
+	return errors.Join(all...)
+}
+
+// dayError says that the day is over. l.mu is held.
+func (l *byteLedger) dayError(waits *syncer.QuotaError) error {
+	return &dayError{waits: waits, today: l.had(), limit: l.limit, until: tomorrow(l.now())}
+}
+
+// tomorrow is when the next day begins in UTC.
+func tomorrow(now time.Time) time.Time { return now.UTC().Truncate(24 * time.Hour).Add(24 * time.Hour) }
+
+// A dayError means that an account had what it may have in a day. It is a kind of mailbox.ErrQuota.
+type dayError struct {
+	waits *syncer.QuotaError // nil if the server was not even asked
+	today traffic
+	limit [2]int64
+	until time.Time
+}
+
+func (e *dayError) Error() string {
+	var had []string
+	for i, verb := range []string{"received", "sent"} {
+		waits := e.waits != nil && e.waits.Waiting[i] > 0
+		spent := e.waits == nil && e.limit[i] > 0 && e.today.had[i] >= percent(connectShare, e.limit[i])
+		if waits || spent {
+			had = append(had, fmt.Sprintf("%s of %s a day were %s", octetsFor(e.today.had[i]), octetsFor(e.limit[i]), verb))
+		}
+	}
+	text := strings.Join(had, ", ")
+	if e.waits == nil {
+		return text + ", so the server was not asked"
+	}
+	return e.waits.Error() + ": " + text
+}
+
+// Unwrap makes it a mailbox.ErrQuota, and what the engine said.
+func (e *dayError) Unwrap() error {
+	if e.waits == nil {
+		return mailbox.ErrQuota
+	}
+	return e.waits
+}
+
+// quotaHint says when to come back; it is empty if that is not the question.
+func quotaHint(account string, err error) string {
+	const limits = "quota_down and quota_up in the configuration say what a day allows"
+	var day *dayError
+	switch {
+	case errors.As(err, &day):
+		return fmt.Sprintf("a sync after %s goes on where this one stopped; %s", when(day.until), limits)
+	case errors.As(err, new(*imap.LockedError)):
+		return "what was done is kept. It may take up to 24 hours; a sync after that goes on where this one stopped. " +
+			"All programs that read the account use up the same quota; quota_down and quota_up can make the share of this one smaller"
+	case errors.Is(err, syncer.ErrTooLarge):
+		return limits + "; with more, mailtwin sync --retry " + show(account) + " transfers it"
+	case errors.Is(err, mailbox.ErrQuota):
+		return "it goes on when the next day has begun, in UTC; " + limits
+	}
+	return ""
 }
 
 // clock is the time.
@@ -177,27 +314,19 @@ func (env *environment) clock() time.Time {
 	return time.Now()
 }
 
-// quotaHint says when to come back.
-func quotaHint(err error) string {
-	now := time.Now()
-	if errors.As(err, new(*syncer.QuotaError)) || strings.Contains(err.Error(), " today") {
-		next := now.UTC().Truncate(24 * time.Hour).Add(24 * time.Hour)
-		return fmt.Sprintf("the next sync after %s goes on where this one stopped; what the provider allows is set by quota_down and quota_up in the configuration",
-			next.Local().Format("2006-01-02 15:04"))
-	}
-	return "the server has locked the account for a while, for up to 24 hours; the next sync after that goes on where this one stopped. " +
-		"Other programs that read the same account use the same quota"
-}
-
-// readOctets reads a size like "2500MB"; "none" is no limit.
-func readOctets(text string) (int64, bool) {
+// readOctets reads an amount like "2500MB"; "none" is 0, which means that there is no limit.
+func readOctets(text string) (octets int64, ok bool) {
 	if text == "none" {
 		return 0, true
 	}
-	for unit, factor := range map[string]int64{"MB": 1e6, "GB": 1e9, "kB": 1e3} {
-		if digits, ok := strings.CutSuffix(text, unit); ok {
-			n, err := strconv.ParseInt(strings.TrimSpace(digits), 10, 64)
-			return n * factor, err == nil && n > 0 && n < 1<<40
+	for _, unit := range []struct {
+		name   string
+		octets int64
+	}{{"kB", 1e3}, {"MB", 1e6}, {"GB", 1e9}} {
+		digits, found := strings.CutSuffix(text, unit.name)
+		n, err := strconv.ParseInt(strings.TrimSpace(digits), 10, 32)
+		if found && err == nil && n > 0 {
+			return n * unit.octets, true
 		}
 	}
 	return 0, false

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"mailtwin/imap/imaptest"
 )
@@ -117,6 +118,7 @@ func refusedWorld(t *testing.T, server *imaptest.Server, r *refusal) (*world, *i
 		return r.refuse(verb, line)
 	}})
 	w := newWorld(t, proxy.Addr, user, server.Password)
+	w.prepare = func(env *environment) { env.pause = time.Millisecond }
 	w.want(0, "", "", "sync")
 	mu.Lock()
 	on = true

@@ -23,6 +23,7 @@ type environment struct {
 	terminal       bool                                            // stderr is one
 	asks           bool                                            // stdin is one, too, so that questions can be asked
 	stdin          io.Reader                                       // nil: the system's
+	pause          time.Duration                                   // before a try is repeated; 0: imap's own
 	commandTime    time.Duration                                   // how long a password_command may take; 0 means 30 s
 	keyring        keyStore                                        // nil: the system's
 	provider       func(host string) (oauth.Provider, bool)        // nil: those that are known
@@ -61,7 +62,10 @@ func rootCommand(env *environment) *cobra.Command {
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return &usageError{fmt.Errorf("%w; see %s --help", err, cmd.CommandPath())}
 	})
-	root.AddCommand(initCommand(env), authCommand(env), syncCommand(env), backupCommand(env), restoreCommand(env), migrateCommand(env), statusCommand(env), historyCommand(env), undoCommand(env), demoCommand(env), completionCommand(env), manCommand(env))
+	root.AddCommand(
+		initCommand(env), authCommand(env), syncCommand(env), backupCommand(env), verifyCommand(env), restoreCommand(env), migrateCommand(env),
+		statusCommand(env), historyCommand(env), undoCommand(env), demoCommand(env), completionCommand(env), manCommand(env),
+	)
 	root.CompletionOptions.DisableDefaultCmd = true
 	return root
 }

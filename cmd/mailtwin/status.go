@@ -77,8 +77,7 @@ type known struct {
 	shelved int   // messages in the attic
 	octets  int64 // that they take
 
-	day     string   // the last one, in UTC, of which the traffic is known
-	traffic [2]int64 // octets received and sent on it
+	traffic string // of the day on which it was last counted
 }
 
 // openToRead opens the ledger to look at it, or, while a sync has it, what that has put down so far.
@@ -111,7 +110,7 @@ func readKnown(ctx context.Context, a *account) (k known, err error) {
 	if err != nil {
 		return k, err
 	}
-	k.day, k.traffic = readTraffic(settings[settingTraffic])
+	k.traffic = settings[settingTraffic]
 	before, err := lastMailboxes(ledger)
 	if err != nil {
 		return k, err
@@ -179,9 +178,7 @@ func (env *environment) printStatus(o common, a *account, k known) error {
 		fmt.Fprintf(env.stdout, "%s: a sync is at work, process %d\n", name, k.writer)
 	}
 	env.printRun(name, k)
-	if k.day == env.clock().UTC().Format(dayFormat) {
-		fmt.Fprintf(env.stdout, "%s: today %s received, %s sent\n", name, octetsFor(k.traffic[0]), octetsFor(k.traffic[1]))
-	}
+	env.printQuota(name, a, k)
 	if k.shelved > 0 {
 		fmt.Fprintf(env.stdout, "%s: attic %s: %s, %s\n", name, show(a.attic()), plural(k.shelved, "message"), octetsFor(k.octets))
 	}
@@ -215,6 +212,24 @@ func (env *environment) printRun(name string, k known) {
 			return
 		}
 	}
+}
+
+// printQuota tells how much of what it may have in a day an account had, if there is a limit.
+func (env *environment) printQuota(name string, a *account, k known) {
+	today := readTraffic(k.traffic, env.clock())
+	limits := a.limits(today.gmail)
+	if k.traffic == "" || limits == [2]int64{} {
+		return
+	}
+	var parts []string
+	for i, verb := range []string{"received", "sent"} {
+		part := octetsFor(today.had[i])
+		if limits[i] > 0 {
+			part += " of " + octetsFor(limits[i])
+		}
+		parts = append(parts, part+" "+verb)
+	}
+	fmt.Fprintf(env.stdout, "%s: today %s; the next day begins %s\n", name, strings.Join(parts, ", "), when(tomorrow(env.clock())))
 }
 
 func (env *environment) printMailboxes(k known) error {

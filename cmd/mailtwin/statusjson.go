@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"mailtwin/mailbox"
+	"mailtwin/syncer"
 )
 
 // The shapes of status --json. A moment that never was is null.
@@ -15,6 +16,7 @@ type (
 		Process   int           `json:"process,omitempty"`
 		Last      *runJSON      `json:"last_run"`
 		Attic     atticJSON     `json:"attic"`
+		Quota     *quotaJSON    `json:"quota"` // null: there is no limit
 		Mailboxes []mailboxJSON `json:"mailboxes"`
 		Troubles  []troubleJSON `json:"left_behind"`
 	}
@@ -32,6 +34,13 @@ type (
 		Path     string `json:"path"`
 		Messages int    `json:"messages"`
 		Bytes    int64  `json:"bytes"`
+	}
+	quotaJSON struct {
+		Received int64     `json:"received_bytes"`
+		Down     int64     `json:"received_limit"` // 0: none
+		Sent     int64     `json:"sent_bytes"`
+		Up       int64     `json:"sent_limit"`
+		Until    time.Time `json:"until"`
 	}
 	mailboxJSON struct {
 		Mailbox  string     `json:"mailbox"`
@@ -53,7 +62,7 @@ type (
 func (env *environment) printStatusJSON(a *account, k known) error {
 	out := statusJSON{
 		Account: a.name, Maildir: a.Maildir, State: a.State, Process: k.writer,
-		Attic: atticJSON{a.attic(), k.shelved, k.octets}, Mailboxes: []mailboxJSON{}, Troubles: []troubleJSON{},
+		Attic: atticJSON{a.attic(), k.shelved, k.octets}, Quota: env.quotaJSON(a, k), Mailboxes: []mailboxJSON{}, Troubles: []troubleJSON{},
 	}
 	if run, ok := k.last(); ok {
 		out.Last = lastRun(run)
@@ -73,6 +82,18 @@ func (env *environment) printStatusJSON(a *account, k known) error {
 	}
 	env.print("%s", line)
 	return nil
+}
+
+func (env *environment) quotaJSON(a *account, k known) *quotaJSON {
+	today := readTraffic(k.traffic, env.clock())
+	limits := a.limits(today.gmail)
+	if k.traffic == "" || limits == [2]int64{} {
+		return nil
+	}
+	return &quotaJSON{
+		Received: today.had[syncer.Far], Down: limits[syncer.Far], Sent: today.had[syncer.Near], Up: limits[syncer.Near],
+		Until: tomorrow(env.clock()),
+	}
 }
 
 func lastRun(run mailbox.Outcome) *runJSON {

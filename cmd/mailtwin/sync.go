@@ -163,7 +163,7 @@ func chosen(configured, asked mailbox.Patterns) func(mailbox.Name) bool {
 func (env *environment) imapOptions(a *account, trace *wire.TraceWriter, report func(string)) imap.Options {
 	options := imap.Options{
 		Host: a.Host, Security: imap.Security(a.TLS), RootCAs: a.roots, Fingerprints: a.pins, User: a.User,
-		Password: env.password(a), Timeout: a.silence, Trace: trace, Report: report,
+		Password: env.password(a), Pause: env.pause, Timeout: a.silence, Trace: trace, Report: report,
 	}
 	if a.Auth == authOAuth2 {
 		options.Token = env.token(a)

@@ -212,10 +212,15 @@ func (t *teller) lines(report *syncer.Report, err error) {
 func (t *teller) end(report *syncer.Report, err error) string {
 	took := time.Since(t.began).Round(10 * time.Millisecond)
 	var but []string
-	if brake := heldBack(err); brake {
+	waits := errors.As(err, new(*syncer.QuotaError))
+	switch {
+	case heldBack(err):
 		but = append(but, "what was held back")
-	} else if err != nil {
+	case err != nil && !waits:
 		return ""
+	}
+	if waits {
+		but = append(but, "what waits for another day")
 	}
 	if n := len(report.Problems); n > 0 {
 		but = append(but, plural(n, "problem"))

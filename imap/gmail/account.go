@@ -8,8 +8,10 @@ package gmail
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"iter"
+	"slices"
 	"sync"
 
 	"mailtwin/imap"
@@ -43,20 +45,21 @@ type Account struct {
 
 	mu      sync.Mutex
 	folders map[mailbox.Name]imap.Listed
-	all     mailbox.Name // empty if it is hidden
-	since   position     // up to where the ledger knows everything
-	asked   position     // up to where this run has asked
-	whole   bool         // this run has asked for everything
+	all     mailbox.Name          // empty if it is hidden
+	forgone bool                  // it does not tell what changed
+	since   position              // up to where the ledger knows everything
+	asked   position              // up to where this run has asked
+	due     map[mailbox.Name]bool // everything was asked for, and this mailbox was not compared with it yet
 	said    map[string]*saying
-	changed map[mailbox.Name]map[mailbox.ID]mailbox.Flags // of known messages
-	marks   map[mailbox.Name]uint64                       // the highest MODSEQ of what changed there in this run
+	changed map[mailbox.Name]*changes // of known messages
+	marks   map[mailbox.Name]uint64   // the highest MODSEQ of what changed there in this run
 }
 
 // New makes a Gmail account of an IMAP account.
 func New(a *imap.Account, options Options) *Account {
 	g := &Account{
 		Account: a, options: options, said: map[string]*saying{},
-		changed: map[mailbox.Name]map[mailbox.ID]mailbox.Flags{}, marks: map[mailbox.Name]uint64{},
+		changed: map[mailbox.Name]*changes{}, marks: map[mailbox.Name]uint64{},
 	}
 	g.since = readPosition(options.Since)
 	g.asked = g.since
@@ -79,12 +82,26 @@ func (a *Account) Unasked(name mailbox.Name) bool {
 	if !ok {
 		return false
 	}
-	switch l.Role {
-	case roleSpam, roleTrash, roleImportant, roleStarred:
+	if slices.Contains([]mailbox.Role{roleSpam, roleTrash, roleImportant, roleStarred}, l.Role) {
 		return true
 	}
 	all := a.folders[a.all]
 	return l.Role == "" && string(name) == parent(all.Name)+"Chats" && name != "Chats"
+}
+
+// Hidden tells whether a mailbox that Gmail always has is not shown over IMAP. Nobody can remove such a one.
+func (a *Account) Hidden(name mailbox.Name) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if _, shown := a.folders[name]; shown || parent(name) == "" {
+		return false
+	}
+	for _, l := range a.folders {
+		if l.Role != "" && parent(l.Name) == parent(name) {
+			return true
+		}
+	}
+	return false
 }
 
 // parent is the name above a mailbox, with its slash.
@@ -98,38 +115,63 @@ func parent(name mailbox.Name) string {
 
 // The special uses that matter here.
 const (
-	roleAll       mailbox.Role = "All"
+	roleAll       mailbox.Role = mailbox.RoleAll
 	roleSpam      mailbox.Role = "Junk"
 	roleTrash     mailbox.Role = mailbox.RoleTrash
 	roleDrafts    mailbox.Role = "Drafts"
 	roleSent      mailbox.Role = "Sent"
-	roleStarred   mailbox.Role = "Flagged"
+	roleStarred   mailbox.Role = mailbox.RoleFlagged
 	roleImportant mailbox.Role = "Important"
 )
 
 // Mailboxes lists all mailboxes. If anything happened to a message anywhere, All Mail is asked what, and the marks of
-// those mailboxes change that have the message.
+// those mailboxes change that have the message. If All Mail does not tell, it is as if it was hidden, in this run.
 func (a *Account) Mailboxes(ctx context.Context) ([]mailbox.Info, error) {
 	listed, err := a.List(ctx)
 	if err != nil {
 		return nil, err
 	}
 	a.learn(listed)
-	if err := a.ask(ctx); err != nil {
+	err = a.ask(ctx)
+	if errors.As(err, new(*mailbox.MailboxError)) && ctx.Err() == nil && !errors.Is(err, mailbox.ErrQuota) {
+		a.options.Report(fmt.Sprintf("each mailbox is asked for everything: %v", err))
+		a.forgo()
+	} else if err != nil {
 		return nil, fmt.Errorf("ask what changed: %w", err)
 	}
 	before, err := a.before(ctx)
 	if err != nil {
 		return nil, err
 	}
+	if err := a.follow(ctx, before); err != nil {
+		return nil, err
+	}
 	infos := make([]mailbox.Info, len(listed))
 	for i, l := range listed {
 		infos[i] = l.Info
-		if a.isView(l.Name) {
-			infos[i].Mark = a.mark(l.Name, l.Validity, l.Next, l.Count, before[l.Name])
+		if !a.isView(l.Name) {
+			continue
+		}
+		infos[i].Mark = a.mark(l.Name, l.Validity, l.Next, l.Count, before[l.Name])
+		if a.isDue(l.Name) {
+			infos[i].Mark += " and all flags"
 		}
 	}
 	return infos, nil
+}
+
+// forgo does without All Mail from now on.
+func (a *Account) forgo() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.all, a.forgone, a.due = "", true, nil
+}
+
+// isDue tells whether a mailbox is to be compared with what All Mail said of everything.
+func (a *Account) isDue(name mailbox.Name) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.due[name]
 }
 
 func (a *Account) learn(listed []imap.Listed) {
@@ -138,7 +180,7 @@ func (a *Account) learn(listed []imap.Listed) {
 	a.folders, a.all = map[mailbox.Name]imap.Listed{}, ""
 	for _, l := range listed {
 		a.folders[l.Name] = l
-		if l.Role == roleAll && !l.NoSelect && l.Validity != 0 {
+		if l.Role == roleAll && !l.NoSelect && l.Validity != 0 && !a.forgone {
 			a.all = l.Name
 		}
 	}
@@ -154,8 +196,13 @@ func (a *Account) isView(name mailbox.Name) bool {
 func (a *Account) shows(name mailbox.Name) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	l := a.folders[name]
-	return !l.NoSelect && l.Role != roleSpam && l.Role != roleTrash
+	return !a.folders[name].NoSelect && !a.isBin(name)
+}
+
+// isBin tells whether a mailbox is Spam or Trash. a.mu is held.
+func (a *Account) isBin(name mailbox.Name) bool {
+	role := a.folders[name].Role
+	return role == roleSpam || role == roleTrash
 }
 
 // before returns how far each mailbox was known, by its mark in the ledger.
@@ -166,15 +213,35 @@ func (a *Account) before(ctx context.Context) (map[mailbox.Name]uint64, error) {
 	}
 	known := map[mailbox.Name]uint64{}
 	for _, t := range twins {
-		if m, ok := readMark(t.Far.Cursor.Mark); ok {
-			known[t.Name] = m.highest
-		}
+		m, _ := readMark(t.Far.Cursor.Mark) // without one nothing was known before
+		known[t.Name] = m.highest
 	}
 	return known, nil
 }
 
+// follow looks anew where the messages are of which something was said, if one of their mailboxes has another name now.
+func (a *Account) follow(ctx context.Context, known map[mailbox.Name]uint64) error {
+	a.mu.Lock()
+	renamed := false
+	for name := range a.changed {
+		if _, ok := known[name]; !ok {
+			renamed = true
+		}
+	}
+	if renamed {
+		clear(a.changed)
+		clear(a.marks)
+	}
+	said := a.said
+	a.mu.Unlock()
+	if !renamed {
+		return nil
+	}
+	return a.locate(ctx, said)
+}
+
 // A mark is what must be equal for a mailbox to be unchanged: its own numbers, and the highest MODSEQ that one of its
-// messages was seen with. The HIGHESTMODSEQ of the mailbox itself may be one of the whole account, which says nothing.
+// messages was last seen to change with. The HIGHESTMODSEQ of the mailbox itself may be one of the whole account, which says nothing.
 type mark struct {
 	validity, next, count uint32
 	highest               uint64
@@ -197,9 +264,8 @@ func (a *Account) mark(name mailbox.Name, validity, next, count uint32, before u
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	highest := max(before, a.marks[name])
-	if a.whole {
-		highest = max(highest, a.asked.Highest)
+	if a.marks[name] != 0 { // which may be lower, if Gmail began to count anew
+		before = a.marks[name]
 	}
-	return mark{validity, next, count, highest}.String()
+	return mark{validity, next, count, before}.String()
 }

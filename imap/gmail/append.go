@@ -2,6 +2,7 @@ package gmail
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -42,35 +43,48 @@ func (b *Batch) Close() error { return b.batch.Close() }
 
 // Flush tells where the messages are, and what Gmail calls them.
 func (b *Batch) Flush(ctx context.Context) ([]mailbox.Stored, error) {
-	stored, err := b.batch.Flush(ctx)
-	if err != nil {
-		return nil, err
-	}
+	stored, broken := b.batch.Flush(ctx)
 	found, err := b.look(ctx, stored)
 	if err != nil {
-		return nil, err
+		return nil, errors.Join(broken, err)
 	}
 	settled := map[string]mailbox.Digest{} // by X-GM-MSGID
 	for i := range stored {
 		s := &stored[i]
+		if s.Refused != nil {
+			continue
+		}
 		s.Content = b.sums[s.Source].Content()
 		there, ok := found[s.ID]
-		if ok && there.size == s.Content.Size {
+		if ok && b.isUpload(s, there) {
 			err = b.accept(ctx, s, there.id, settled)
-		}
-		if !ok || there.size != s.Content.Size {
+		} else {
 			err = b.merged(ctx, s, settled)
 		}
 		if err != nil {
-			return nil, err
+			return nil, errors.Join(broken, err)
 		}
 	}
-	return stored, nil
+	return stored, broken
 }
 
 type upload struct {
 	id   string
 	size int64
+}
+
+// isUpload tells whether what is there is what was uploaded. Without a Message-ID nothing is merged: then a message of
+// another size is the upload, too, with line ends that Gmail changed.
+func (b *Batch) isUpload(s *mailbox.Stored, there upload) bool {
+	if there.size == s.Content.Size {
+		return true
+	}
+	if s.Content.MessageID != "" {
+		return false
+	}
+	b.account.options.Report(fmt.Sprintf("mailbox %q, message %s: Gmail keeps %d octets of the %d that were uploaded",
+		string(b.name), s.Source, there.size, s.Content.Size))
+	return true
 }
 
 // look asks for the messages that were stored.

@@ -3,6 +3,7 @@ package gmail
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"time"
 
@@ -49,6 +50,7 @@ func (a *Account) Position() string {
 type saying struct {
 	uid       uint32
 	hasMeta   bool
+	hasFlags  bool
 	flags     mailbox.Flags
 	size      int64
 	date      int64
@@ -56,7 +58,10 @@ type saying struct {
 	messageID string
 }
 
-var errRenumbered = fmt.Errorf("it was renumbered meanwhile: %w", mailbox.ErrTemporary)
+var (
+	errRenumbered = fmt.Errorf("it was renumbered meanwhile: %w", mailbox.ErrTemporary)
+	errUnsaid     = errors.New("the server lists a message, but does not say what it is")
+)
 
 // ask asks All Mail for what happened since it was asked last, and notes which mailboxes have the messages. If nothing
 // did, it asks nothing.
@@ -75,13 +80,16 @@ func (a *Account) ask(ctx context.Context) error {
 	if whole {
 		now.Full = time.Now().Unix()
 	}
-	staged, err := a.fetch(ctx, all, a.questions(whole, from, now), now.Validity)
+	staged, err := a.fetch(ctx, all, a.questions(whole, from, now))
 	if err != nil {
 		return err
 	}
 	a.mu.Lock()
 	if whole {
-		a.whole, a.said = true, map[string]*saying{}
+		a.said, a.due = map[string]*saying{}, map[mailbox.Name]bool{}
+		for name := range a.folders {
+			a.due[name] = true
+		}
 	}
 	for id, s := range staged {
 		if old := a.said[id]; old != nil && !s.hasMeta { // what changed brings no metadata
@@ -115,42 +123,88 @@ func (a *Account) questions(whole bool, from, now position) []string {
 	return q
 }
 
-// fetch asks All Mail, and returns what it says by account-wide ID.
-func (a *Account) fetch(ctx context.Context, all imap.Listed, questions []string, validity uint32) (map[string]*saying, error) {
-	byUID, ids := map[uint32]*saying{}, map[uint32]string{}
+// fetch asks All Mail, and returns what it says by account-wide ID. What an answer leaves out is asked for once more.
+func (a *Account) fetch(ctx context.Context, all imap.Listed, questions []string) (map[string]*saying, error) {
 	if all.Count == 0 || len(questions) == 0 {
 		return nil, nil
 	}
-	data, err := a.Ask(ctx, all.Name, imap.Question{
-		Fetch: questions,
-		Begin: func() { clear(byUID); clear(ids) },
-		Take: func(m *wire.Fetch, header []byte) {
-			if byUID[m.UID] == nil {
-				byUID[m.UID] = &saying{uid: m.UID}
-			}
-			byUID[m.UID].take(m, header)
-			if m.GmailID != "" {
-				ids[m.UID] = m.GmailID
-			}
-		},
-	})
-	if err != nil {
+	h := &hearing{all: all}
+	h.begin()
+	if err := a.hear(ctx, h, questions, h.begin); err != nil {
 		return nil, err
 	}
-	if data.Validity != validity {
-		return nil, &mailbox.MailboxError{Mailbox: all.Name, Err: errRenumbered}
+	if unclear := h.unclear(); len(unclear) > 0 {
+		questions = nil
+		for _, set := range imap.Sets(unclear) {
+			questions = append(questions, set+" (UID X-GM-MSGID FLAGS)")
+		}
+		if err := a.hear(ctx, h, questions, func() {}); err != nil {
+			return nil, err
+		}
 	}
-	staged := make(map[string]*saying, len(ids))
-	for uid, id := range ids {
-		staged[id] = byUID[uid]
+	if unclear := h.unclear(); len(unclear) > 0 {
+		gone, err := a.Missing(ctx, all.Name, unclear)
+		if err == nil && len(gone) < len(unclear) {
+			err = &mailbox.MailboxError{Mailbox: all.Name, Err: errUnsaid}
+		}
+		if err != nil {
+			return nil, err
+		}
 	}
-	return staged, nil
+	return h.byID(), nil
+}
+
+// A hearing is what All Mail is just saying.
+type hearing struct {
+	all   imap.Listed
+	byUID map[uint32]*saying
+	ids   map[uint32]string
+}
+
+func (h *hearing) begin() { h.byUID, h.ids = map[uint32]*saying{}, map[uint32]string{} }
+
+func (h *hearing) take(m *wire.Fetch, header []byte) {
+	if h.byUID[m.UID] == nil {
+		h.byUID[m.UID] = &saying{uid: m.UID}
+	}
+	h.byUID[m.UID].take(m, header)
+	if m.GmailID != "" {
+		h.ids[m.UID] = m.GmailID
+	}
+}
+
+// unclear are the messages of which not all was said.
+func (h *hearing) unclear() (unclear []mailbox.ID) {
+	for uid, s := range h.byUID {
+		if h.ids[uid] == "" || !s.hasFlags {
+			unclear = append(unclear, imap.IDOf(uid))
+		}
+	}
+	return unclear
+}
+
+func (h *hearing) byID() map[string]*saying {
+	staged := make(map[string]*saying, len(h.ids))
+	for uid, id := range h.ids {
+		if h.byUID[uid].hasFlags {
+			staged[id] = h.byUID[uid]
+		}
+	}
+	return staged
+}
+
+func (a *Account) hear(ctx context.Context, h *hearing, questions []string, begin func()) error {
+	data, err := a.Ask(ctx, h.all.Name, imap.Question{Fetch: questions, Begin: begin, Take: h.take})
+	if err == nil && data.Validity != h.all.Validity {
+		err = &mailbox.MailboxError{Mailbox: h.all.Name, Err: errRenumbered}
+	}
+	return err
 }
 
 // take keeps what a FETCH says. It may come in several answers.
 func (s *saying) take(m *wire.Fetch, header []byte) {
 	if m.HasFlags {
-		s.flags = mailbox.Flags{}
+		s.hasFlags, s.flags = true, mailbox.Flags{}
 		for _, word := range m.Flags {
 			s.flags = s.flags.With(mailbox.Flag(word))
 		}
@@ -169,32 +223,51 @@ func (s *saying) take(m *wire.Fetch, header []byte) {
 	}
 }
 
-// locate notes in which mailboxes the ledger has the messages, and what they carry there now.
+// changes are the flags that known messages of a mailbox carry now, under a UIDVALIDITY.
+type changes struct {
+	validity uint32
+	flags    map[mailbox.ID]mailbox.Flags
+}
+
+// locate notes in which mailboxes the ledger has the messages, and what they carry there now. One that is not listed may
+// have another name by now.
 func (a *Account) locate(ctx context.Context, staged map[string]*saying) error {
 	twins, err := a.options.Ledger.Mailboxes(ctx)
 	if err != nil || len(twins) == 0 {
 		return err
+	}
+	validity := map[mailbox.Name]uint32{}
+	for _, t := range twins {
+		validity[t.Name] = imap.ValidityOf(t.Far.Cursor)
 	}
 	for id, s := range staged {
 		for l, err := range a.options.Ledger.ByHint(ctx, mailbox.AccountHint(id)) {
 			if err != nil {
 				return err
 			}
-			if l.AccountID == id && l.Far != "" && a.isView(l.Mailbox) {
-				a.note(l, s)
+			if l.AccountID == id && l.Far != "" {
+				a.note(l, s, validity[l.Mailbox])
 			}
 		}
 	}
 	return nil
 }
 
-func (a *Account) note(l mailbox.Located, s *saying) {
+// note notes what a message carries in a mailbox, where the ledger knows it under a UIDVALIDITY.
+func (a *Account) note(l mailbox.Located, s *saying, validity uint32) {
 	flags := a.flagsIn(l.Mailbox, s.flags)
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if a.changed[l.Mailbox] == nil {
-		a.changed[l.Mailbox] = map[mailbox.ID]mailbox.Flags{}
+	if a.isBin(l.Mailbox) { // what All Mail tells of has left it
+		return
 	}
-	a.changed[l.Mailbox][l.Far] = flags
-	a.marks[l.Mailbox] = max(a.marks[l.Mailbox], s.modSeq)
+	if a.changed[l.Mailbox] == nil || a.changed[l.Mailbox].validity != validity {
+		a.changed[l.Mailbox] = &changes{validity, map[mailbox.ID]mailbox.Flags{}}
+	}
+	a.changed[l.Mailbox].flags[l.Far] = flags
+	highest := s.modSeq
+	if highest == 0 { // as it is now and then
+		highest = a.asked.Highest
+	}
+	a.marks[l.Mailbox] = max(a.marks[l.Mailbox], highest)
 }

@@ -6,8 +6,6 @@ import (
 	"maps"
 	"slices"
 
-	"mailtwin/imap"
-	"mailtwin/imap/wire"
 	"mailtwin/mailbox"
 )
 
@@ -81,7 +79,7 @@ func (a *Account) siblings(ctx context.Context, name mailbox.Name, messages []ma
 			if err != nil {
 				return nil, err
 			}
-			if l.AccountID == m.Pair.AccountID && l.Mailbox != name && l.Far != "" && a.shows(l.Mailbox) {
+			if l.AccountID == m.Pair.AccountID && l.Mailbox != name && l.Far != "" && a.shows(l.Mailbox) && !a.Hidden(l.Mailbox) {
 				all[l.Mailbox] = append(all[l.Mailbox], sibling{l.Far, l.AccountID, m.ID})
 			}
 		}
@@ -98,16 +96,7 @@ func (a *Account) takeLabel(ctx context.Context, where mailbox.Name, siblings []
 	for i, s := range siblings {
 		ids[i] = s.id
 	}
-	var questions []string
-	for _, set := range imap.Sets(ids) {
-		questions = append(questions, set+" (UID X-GM-MSGID)")
-	}
-	_, err = a.Ask(ctx, where, imap.Question{
-		Fetch: questions,
-		Begin: func() { clear(found) },
-		Take:  func(m *wire.Fetch, _ []byte) { found[imap.IDOf(m.UID)] += m.GmailID },
-	})
-	if err != nil {
+	if err := a.accountIDs(ctx, where, ids, found); err != nil {
 		return nil, err
 	}
 	ids = nil

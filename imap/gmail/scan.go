@@ -31,6 +31,9 @@ func (a *Account) look(ctx context.Context, req mailbox.ScanRequest) (*mailbox.S
 	if !a.isView(req.Name) {
 		return a.Account.Scan(ctx, req)
 	}
+	if req.Since.Mark != "" { // else it is not known, and may be looked at for another reason
+		defer a.compared(req.Name)
+	}
 	if scan := a.unopened(req); scan != nil {
 		return scan, nil
 	}
@@ -41,9 +44,16 @@ func (a *Account) look(ctx context.Context, req mailbox.ScanRequest) (*mailbox.S
 	}
 	return a.ScanWith(ctx, req, &imap.Aid{
 		Find:    func(id string) (mailbox.Message, bool) { return a.find(req.Name, id) },
-		Changed: a.changes(req),
+		Changed: a.changedIn(req),
 		Mark:    func(validity, next, count uint32) string { return a.markAfter(req, validity, next, count) },
 	})
+}
+
+// compared notes that a mailbox was compared with what All Mail said. Whether that is put on record, its cursor tells.
+func (a *Account) compared(name mailbox.Name) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	delete(a.due, name)
 }
 
 func (a *Account) markAfter(req mailbox.ScanRequest, validity, next, count uint32) string {
@@ -75,15 +85,19 @@ func (a *Account) unopened(req mailbox.ScanRequest) *mailbox.Scan {
 	if !ok || old.validity != l.Validity || old.next != l.Next || old.count != l.Count {
 		return nil
 	}
-	return a.scan(req, l, a.changes(req))
+	return a.scan(req, l, a.changedIn(req))
 }
 
-// changes are the known messages of a mailbox whose flags may be others now.
-func (a *Account) changes(req mailbox.ScanRequest) []mailbox.Message {
+// changedIn are the known messages of a mailbox whose flags may be others now.
+func (a *Account) changedIn(req mailbox.ScanRequest) []mailbox.Message {
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	c := a.changed[req.Name]
+	if c == nil || c.validity != imap.ValidityOf(req.Since) {
+		return nil
+	}
 	var changed []mailbox.Message
-	for id, flags := range a.changed[req.Name] {
+	for id, flags := range c.flags {
 		if req.Known.Has(id) {
 			changed = append(changed, mailbox.Message{ID: id, Flags: flags})
 		}
@@ -103,7 +117,7 @@ func (a *Account) scan(req mailbox.ScanRequest, l imap.Listed, present []mailbox
 // fromAll is the scan of All Mail from what it said already; nil if that does not add up.
 func (a *Account) fromAll(req mailbox.ScanRequest) *mailbox.Scan {
 	a.mu.Lock()
-	l, whole := a.folders[req.Name], a.whole
+	l, whole := a.folders[req.Name], a.due[req.Name]
 	a.mu.Unlock()
 	old, known := readMark(req.Since.Mark)
 	if known && old.validity != l.Validity || !known && (!whole || req.Known.Len() > 0) {

@@ -2,29 +2,12 @@ package gmail
 
 import (
 	"context"
-	"slices"
 	"strings"
 
 	"mailtwin/imap"
 	"mailtwin/imap/wire"
 	"mailtwin/mailbox"
 )
-
-// SetFlags changes flags. \Deleted is left out but in Spam and Trash: elsewhere it would take the message out of its
-// mailbox at once.
-func (a *Account) SetFlags(ctx context.Context, name mailbox.Name, changes []mailbox.FlagChange, problem func(mailbox.ID, error)) error {
-	if a.shows(name) {
-		changes = slices.Clone(changes)
-		for i, c := range changes {
-			changes[i].Add, changes[i].Take = held(c.Add), held(c.Take)
-		}
-	}
-	return a.Account.SetFlags(ctx, name, changes, problem)
-}
-
-func held(flags mailbox.Flags) mailbox.Flags {
-	return flags.Without(mailbox.Deleted).Without(mailbox.Draft)
-}
 
 // Move moves messages. Out of All Mail nothing can be moved but to Spam and Trash: there a message only gets a label
 // more, and stays.

@@ -88,11 +88,7 @@ const courierCapability = "IMAP4rev1 UIDPLUS CHILDREN NAMESPACE THREAD=ORDEREDSU
 // courierRoot finds below what directory imapd is, and where its libraries lie. It is seldom installed, for it cannot be
 // installed beside Dovecot's: scripts/test unpacks it.
 func courierRoot() (root, libraries string, err error) {
-	roots := []string{os.Getenv("MAILTWIN_COURIER")}
-	if cache, err := os.UserCacheDir(); err == nil {
-		roots = append(roots, filepath.Join(cache, "mailtwin-test", "courier"))
-	}
-	for _, root := range append(roots, "/") {
+	for _, root := range []string{os.Getenv("MAILTWIN_COURIER"), filepath.Join(testCache(), "courier"), "/"} {
 		if _, err := os.Stat(filepath.Join(root, "usr/lib/courier")); root == "" || err != nil {
 			continue
 		}

@@ -23,6 +23,7 @@ type DovecotOptions struct {
 	Storage    string // "sdbox" (default) or "maildir"
 	Capability string // replaces imap_capability: what Dovecot claims; what it does not claim it still does, see Proxy
 	Password   string // of every account; "pass" by default
+	Virtual    bool   // there is [AllMail], a mailbox that shows the mail of others
 	Extra      string // more lines of configuration
 }
 
@@ -217,6 +218,13 @@ func (s *Server) prepare(dir string, o DovecotOptions) (conf string, err error) 
 	owner, err := prepareHome(dir, s.Home)
 	if err != nil {
 		return "", err
+	}
+	if o.Virtual {
+		more, err := prepareVirtual(dir)
+		if err != nil {
+			return "", err
+		}
+		o.Extra = more + o.Extra
 	}
 	conf = filepath.Join(dir, "dovecot.conf")
 	return conf, os.WriteFile(conf, []byte(s.config(dir, owner, o)), 0o600)

@@ -71,3 +71,35 @@ func TestDovecotLeavesNothing(t *testing.T) {
 		t.Errorf("a second Close: %v", err)
 	}
 }
+
+func TestDovecotShowsAllMail(t *testing.T) {
+	s := Dovecot(t, DovecotOptions{Capability: GmailCapability, Virtual: true})
+	a := NewAccount(t, s.Addr, s.User, s.Password)
+	sample := Sample(3, 4, CorpusOptions{MaxSize: 2000})
+	for i, name := range []string{"INBOX", "Sent", "Trash"} {
+		sample[i].Flags = []string{`\Flagged`}
+		_, err := a.Append(name, sample[i])
+		must(t, err)
+	}
+	copies, err := a.Read(AllMail)
+	must(t, err)
+	for i, c := range copies {
+		if c.Sum != sample[0].Sum() && c.Sum != sample[1].Sum() || c.Flags != `\flagged` || c.UID != uint32(i+1) {
+			t.Errorf("it shows %+v", c)
+		}
+	}
+	if len(copies) != 2 {
+		t.Errorf("it shows %d messages", len(copies))
+	}
+	must(t, a.Flag(AllMail, []uint32{1, 2}, nil, []string{`\Flagged`}))
+	must(t, a.Expunge(AllMail, 1, 2))
+	if v, err := a.View(); err != nil || len(v.Copies) != 1 || v.Copies[0].Mailbox != "Trash" || v.Copies[0].Flags != `\flagged` {
+		t.Errorf("left are %+v, %v", v.Copies, err)
+	}
+	k := talk(t, s.Addr)
+	k.send("a LOGIN " + s.User + " pass\r\nb CAPABILITY\r\nc APPEND \"" + AllMail + "\" {5}\r\n")
+	got := k.until("c NO")
+	if !strings.Contains(got, "* CAPABILITY "+GmailCapability+"\r\n") || strings.Contains(got, "QRESYNC") {
+		t.Errorf("it claims %s", got)
+	}
+}

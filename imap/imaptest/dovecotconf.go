@@ -72,11 +72,16 @@ func (s *Server) config(dir string, o owner, opts DovecotOptions) string {
 	if opts.Capability != "" {
 		capability = "imap_capability = " + opts.Capability
 	}
+	plugins := ""
+	if opts.Virtual {
+		plugins = " virtual"
+	}
 	_, port, _ := net.SplitHostPort(s.Addr) // we made both
 	_, tlsPort, _ := net.SplitHostPort(s.TLSAddr)
 	return strings.NewReplacer(
 		"@BASE@", s.base, "@LOG@", s.Log, "@DIR@", dir, "@HOME@", s.Home, "@PLACE@", place,
 		"@UID@", strconv.Itoa(o.uid), "@GID@", strconv.Itoa(o.gid), "@USERS@", o.users(),
+		"@PLUGINS@", plugins,
 		"@PORT@", port, "@TLSPORT@", tlsPort, "@PASS@", s.Password,
 	).Replace(dovecotConf) + capability + "\n" + opts.Extra + "\n"
 }
@@ -111,6 +116,7 @@ mail_max_keyword_length = 100
 mailbox_list_index = no
 stats_writer_socket_path =
 default_vsz_limit = 0
+mail_plugins =@PLUGINS@
 @USERS@
 passdb {
   driver = static
@@ -141,7 +147,7 @@ namespace inbox {
   }
 }
 protocol imap {
-  mail_plugins = imap_zlib
+  mail_plugins = $mail_plugins imap_zlib
 }
 service imap-login {
   chroot =

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"strconv"
+	"strings"
 	"sync"
 )
 
@@ -13,6 +14,7 @@ import (
 type link struct {
 	proxy          *Proxy
 	opts           ProxyOptions
+	manner         Manner
 	client, server net.Conn
 	toServer       *pipe
 	toClient       *pipe
@@ -25,6 +27,8 @@ type link struct {
 	open     int  // commands that have no answer yet
 	idle     sync.Cond
 	gone     bool
+	asks     string // the tag of a command whose client waits for leave to send a literal
+	granted  bool   // it got it
 }
 
 func newLink(p *Proxy, client, server net.Conn, o ProxyOptions, cut Cut) *link {
@@ -33,6 +37,9 @@ func newLink(p *Proxy, client, server net.Conn, o ProxyOptions, cut Cut) *link {
 		refused: map[string]string{}, lost: map[string]bool{},
 	}
 	l.idle.L = &l.mu
+	if o.Profile.Manner != nil {
+		l.manner = o.Profile.Manner()
+	}
 	l.toServer = newPipe(server, cut.ToServer, o.Latency/2, func(n int64, cut bool) {
 		p.count(func(s *Stats) { s.ToServer += n }, cut)
 	})
@@ -104,28 +111,32 @@ func (l *link) forward(r *bufio.Reader, line []byte) error {
 	if err := l.begin(verb); err != nil {
 		return err
 	}
-	if missing := l.opts.Profile.refuses(verb, args); missing != "" {
+	if answer := l.objection(tag, verb, args, line); answer != "" {
 		l.proxy.note(verb, line, true)
-		return l.refuse(r, line, tag, "BAD "+verb+": no "+missing+" here")
-	}
-	if l.opts.Refuse != nil {
-		if answer := l.opts.Refuse(verb, string(bytes.TrimRight(line, "\r\n"))); answer != "" {
-			l.proxy.note(verb, line, true)
-			return l.refuse(r, line, tag, answer)
-		}
+		return l.refuse(r, line, tag, answer)
 	}
 	l.proxy.note(verb, line, false)
 	if verb == "ENABLE" {
 		line = l.opts.Profile.enable(line)
 	}
-	lose := l.opts.Lose != nil && l.opts.Lose(verb)
+	return l.pass(r, line, tag, l.opts.Lose != nil && l.opts.Lose(verb))
+}
+
+// pass passes a command with its literals. If its answer is to be lost, that begins with its end.
+func (l *link) pass(r *bufio.Reader, line []byte, tag string, lose bool) error {
 	for {
-		size, _, more := literalAt(line)
+		size, waits, more := literalAt(line)
 		if lose && !more {
 			l.mark(func() { l.lost[tag] = true })
 		}
+		if waits {
+			l.mark(func() { l.asks, l.granted = tag, false })
+		}
 		if _, err := l.toServer.Write(line); err != nil || !more {
 			return err
+		}
+		if waits && !l.allowed(tag) {
+			return nil
 		}
 		if err := l.passLiteral(r, l.toServer, size); err != nil {
 			return err
@@ -135,6 +146,25 @@ func (l *link) forward(r *bufio.Reader, line []byte) error {
 			return err
 		}
 	}
+}
+
+// objection is what is answered in the place of the server; empty if the server is to answer.
+func (l *link) objection(tag, verb, args string, line []byte) (answer string) {
+	if missing := l.opts.Profile.refuses(verb, args); missing != "" {
+		return "BAD " + verb + ": no " + missing + " here"
+	}
+	if size, waits, more := literalAt(line); more && !waits && l.opts.Profile.refusesLiteral(size) {
+		return "BAD " + verb + ": no LITERAL+ here"
+	}
+	text := string(bytes.TrimRight(line, "\r\n"))
+	if l.opts.Refuse != nil {
+		answer = l.opts.Refuse(verb, text)
+	}
+	if answer == "" && l.manner.Hear != nil {
+		_, rest, _ := strings.Cut(text, " ")
+		l.mark(func() { answer = l.manner.Hear(tag, verb, rest) })
+	}
+	return answer
 }
 
 // begin counts a command as open, after it has waited for those before it if somebody wants to step in between.
@@ -152,6 +182,20 @@ func (l *link) begin(verb string) error {
 	}
 	l.mark(func() { l.open++ })
 	return nil
+}
+
+// allowed waits until the server lets a client send a literal, or answers the command in its place.
+func (l *link) allowed(tag string) bool {
+	if l.toServer.Flush() != nil {
+		return false // which the next write finds out
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for l.asks == tag && !l.granted && !l.gone {
+		l.idle.Wait()
+	}
+	l.asks = ""
+	return l.granted
 }
 
 func (l *link) passLiteral(r *bufio.Reader, w *pipe, size int64) error {
@@ -218,10 +262,17 @@ func (l *link) judge(line []byte) ([]byte, error) {
 	if tag != "*" {
 		l.answered = true
 	}
-	if tag != "*" && tag != "+" {
+	switch tag {
+	case "*":
+	case "+":
+		l.granted = true
+	case l.asks:
+		l.asks = ""
 		l.open--
-		l.idle.Broadcast()
+	default:
+		l.open--
 	}
+	l.idle.Broadcast()
 	if l.lost[tag] {
 		l.proxy.count(func(*Stats) {}, true)
 		return nil, errCut
@@ -236,7 +287,19 @@ func (l *link) judge(line []byte) ([]byte, error) {
 	if bytes.HasPrefix(line, []byte("* OK")) || bytes.HasPrefix(line, []byte("* PREAUTH")) {
 		l.answered = true // the greeting; later ones come with a tagged line
 	}
-	return l.opts.Profile.answer(line), nil
+	return l.say(l.opts.Profile.answer(line)), nil
+}
+
+// say puts a line in the server's own words; nil stays nil.
+func (l *link) say(line []byte) []byte {
+	if line == nil || l.manner.Say == nil {
+		return line
+	}
+	said := l.manner.Say(string(bytes.TrimRight(line, "\r\n")))
+	if said == nil {
+		return nil
+	}
+	return []byte(strings.Join(said, "\r\n") + "\r\n")
 }
 
 // respond passes one response, with shown in the place of its first line. With nothing to show it is left out.

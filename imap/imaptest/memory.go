@@ -13,8 +13,7 @@ import (
 	"github.com/emersion/go-imap/v2/imapserver/imapmemserver"
 )
 
-// A MemoryServer is an IMAP server inside this process, without CONDSTORE. Plain text on a loopback address. Close
-// must be called.
+// A MemoryServer is an IMAP server inside this process, without CONDSTORE. Plain text on a loopback address.
 type MemoryServer struct {
 	Addr     string // host:port
 	User     string // an account with an empty INBOX; NewUser makes more
@@ -34,11 +33,12 @@ type memoryUser struct {
 	names map[string]bool
 }
 
-// NewMemory starts an in-process server with one account.
-func NewMemory() (*MemoryServer, error) {
+// Memory starts an in-process server with one account, which ends with the test.
+func Memory(t TB) *MemoryServer {
+	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
-		return nil, fmt.Errorf("start an IMAP server: %w", err)
+		t.Fatalf("start an IMAP server: %v", err)
 	}
 	m := &MemoryServer{
 		Addr: listener.Addr().String(), Password: "pass",
@@ -57,16 +57,6 @@ func NewMemory() (*MemoryServer, error) {
 		defer close(m.served)
 		_ = m.server.Serve(listener) // ends with an error when closed, and for no other reason here
 	}()
-	return m, nil
-}
-
-// Memory starts an in-process server that ends with the test.
-func Memory(t TB) *MemoryServer {
-	t.Helper()
-	m, err := NewMemory()
-	if err != nil {
-		t.Fatalf("%v", err)
-	}
 	t.Cleanup(func() { _ = m.Close() }) // the test is over: nothing depends on it
 	return m
 }

@@ -10,7 +10,11 @@ import (
 // hidden: what belongs to it is refused with BAD, and its response codes do not come.
 type Profile struct {
 	Name    string
-	Removed []string // capabilities, as CAPABILITY spells them
+	Removed []string      // capabilities, as CAPABILITY spells them
+	Manner  func() Manner // made anew for each connection; nil if it speaks as the server does
+	Blind   bool          // it offers CONDSTORE, and cannot tell whether anything changed
+
+	NoKeywords bool // it stores none
 }
 
 // The profiles that every suite runs on.
@@ -22,7 +26,7 @@ var (
 	// Bare is what RFC 3501 asks for, and little more.
 	Bare = Profile{Name: "bare", Removed: []string{
 		"CONDSTORE", "QRESYNC", "ESEARCH", "SEARCHRES", "ESORT", "CONTEXT=SEARCH", "UIDPLUS", "LIST-STATUS",
-		"LIST-EXTENDED", "MOVE",
+		"LIST-EXTENDED", "MOVE", "LITERAL+", "LITERAL-", "MULTIAPPEND",
 	}}
 )
 
@@ -70,6 +74,12 @@ func (p Profile) refuses(verb, args string) string {
 		}
 	}
 	return ""
+}
+
+// refusesLiteral tells whether a literal of such a size is BAD if the server was not asked before.
+func (p Profile) refusesLiteral(size int64) bool {
+	const most = 4096 // RFC 7888, section 5
+	return p.Lacks("LITERAL+") && (p.Lacks("LITERAL-") || size > most)
 }
 
 func hasWord(args, word string) bool {

@@ -78,6 +78,9 @@ func TestProxyRefuses(t *testing.T) {
 		{Bare, `UID MOVE 1:7 Trash`, true},
 		{Bare, `UID FETCH 1:* (FLAGS) (CHANGEDSINCE 1)`, true},
 		{Bare, `UID FETCH 1:* (UID MODSEQ)`, true},
+		{Bare, "APPEND INBOX {5+}\r\na: b\n", true},
+		{Bare, "APPEND INBOX {5}\r\na: b\n", false},
+		{All, "APPEND INBOX {5+}\r\na: b\n", false},
 	} {
 		p := NewProxy(t, s.Addr, ProxyOptions{Profile: tt.profile})
 		k := talk(t, p.Addr)
@@ -108,13 +111,13 @@ func TestProxyHides(t *testing.T) {
 		{NoQResync, []string{"QRESYNC"}, []string{" CONDSTORE ", " MOVE ", "[APPENDUID ", "[HIGHESTMODSEQ "}},
 		{
 			Bare,
-			[]string{"QRESYNC", "CONDSTORE", "MOVE", "UIDPLUS", "APPENDUID", "COPYUID", "HIGHESTMODSEQ", "LIST-STATUS", "ESEARCH"},
-			[]string{" IDLE ", " LITERAL+ ", "[UIDVALIDITY ", "[UIDNEXT ", "a OK [CAPABILITY ", "d OK Append"},
+			[]string{"QRESYNC", "CONDSTORE", "MOVE", "UIDPLUS", "APPENDUID", "COPYUID", "HIGHESTMODSEQ", "LIST-STATUS", "ESEARCH", "LITERAL+", "MULTIAPPEND"},
+			[]string{" IDLE ", "[UIDVALIDITY ", "[UIDNEXT ", "a OK [CAPABILITY ", "d OK Append"},
 		},
 	} {
 		p := NewProxy(t, s.Addr, ProxyOptions{Profile: tt.profile})
 		k := talk(t, p.Addr)
-		k.send("a LOGIN " + user + " pass\r\nb CAPABILITY\r\nc SELECT INBOX\r\nd APPEND INBOX {5+}\r\na: b\n\r\n" +
+		k.send("a LOGIN " + user + " pass\r\nb CAPABILITY\r\nc SELECT INBOX\r\nd APPEND INBOX {5}\r\na: b\n\r\n" +
 			"e UID COPY 1 Trash\r\nf NOOP\r\n")
 		got := k.until("f OK")
 		for _, word := range tt.gone {
@@ -156,6 +159,21 @@ func TestProxyRefusesInTurnWithLiterals(t *testing.T) {
 	k.send("f UID FETCH 1 BODY.PEEK[]\r\n")
 	if got := k.until("f OK"); !strings.Contains(got, "{6}\r\na: {3})") && !strings.Contains(got, "{6}\r\na: {3}") {
 		t.Error(got)
+	}
+}
+
+// A server may answer a command in place of letting its client send a literal.
+func TestProxyPassesWhatTheServerRefuses(t *testing.T) {
+	s := Dovecot(t, DovecotOptions{})
+	p := NewProxy(t, s.Addr, ProxyOptions{})
+	k := talk(t, p.Addr)
+	k.send("a LOGIN " + s.User + " pass\r\nb APPEND none {9999}\r\n")
+	k.until("b NO [TRYCREATE]")
+	k.send("c APPEND INBOX {6}\r\n")
+	k.until("+")
+	k.send("a: b\r\n\r\nd NOOP\r\n")
+	if got := k.until("d OK"); !strings.Contains(got, "c OK [APPENDUID ") {
+		t.Errorf("after what was refused: %s", got)
 	}
 }
 

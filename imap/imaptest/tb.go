@@ -1,6 +1,9 @@
 package imaptest
 
-import "os"
+import (
+	"os"
+	"path/filepath"
+)
 
 // A TB is what this package needs of testing.TB. It is written out so that a program that uses the in-process server
 // does not link the testing package.
@@ -21,4 +24,13 @@ func Missing(t TB, what string) {
 		t.Fatalf("%s is missing, and in CI that is a failure: ./scripts/test installs it", what)
 	}
 	t.Skipf("NOT TESTED: %s is missing; ./scripts/test installs it", what)
+}
+
+// testCache is where scripts/test puts what it cannot install.
+func testCache() string {
+	cache := os.Getenv("XDG_CACHE_HOME")
+	if cache == "" {
+		cache = filepath.Join(os.Getenv("HOME"), ".cache")
+	}
+	return filepath.Join(cache, "mailtwin-test")
 }

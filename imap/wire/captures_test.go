@@ -7,41 +7,21 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
-)
 
-// captures is where answers of real servers lie, beside the checkout. They are not part of it.
-func captures(t *testing.T) string {
-	dir := os.Getenv("MAILTWIN_CAPTURES")
-	if dir == "" {
-		dir = filepath.Join("..", "..", "..", "shared", "captures")
-	}
-	if _, err := os.Stat(dir); err != nil {
-		if os.Getenv("CI") != "" {
-			t.Fatalf("the captures are missing: %v", err)
-		}
-		t.Skipf("SKIPPED: the captures of real servers are missing: %v", err)
-	}
-	return dir
-}
+	"mailtwin/imap/imaptest"
+)
 
 // Every answer of a real server is read to its end, and read as what it is.
 func TestCaptures(t *testing.T) {
 	files := 0
-	err := filepath.WalkDir(captures(t), func(path string, d fs.DirEntry, err error) error {
+	err := filepath.WalkDir(imaptest.Captures(t), func(path string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() || filepath.Ext(path) != ".txt" {
 			return err
 		}
-		content, err := os.ReadFile(path)
-		if err != nil {
-			return err
-		}
-		if !bytes.Contains(content, []byte("\r")) { // some were stored with Unix line ends, which their literals do not count
-			content = bytes.ReplaceAll(content, []byte("\n"), []byte("\r\n"))
-		}
+		content := imaptest.Capture(t, path)
 		files++
 		t.Run(filepath.Base(filepath.Dir(path))+"/"+d.Name(), func(t *testing.T) {
 			one := digestOf(t, bytes.NewReader(content))

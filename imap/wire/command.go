@@ -2,15 +2,18 @@ package wire
 
 import (
 	"errors"
+	"fmt"
+	"io"
 	"strings"
 )
 
 // A Command is built from its verb on: Cmd("UID FETCH").Set(uids).Raw("(UID FLAGS)"). Whatever could end the line or
 // the word early makes Exec refuse it before anything is sent.
 type Command struct {
-	text strings.Builder
-	err  error
-	tag  string
+	text     strings.Builder
+	literals []literal // in order
+	err      error
+	tag      string
 }
 
 // Tag returns the tag that Exec gave the command; empty before that.
@@ -68,6 +71,29 @@ func (c *Command) Labels(labels ...string) *Command {
 		c.err = errors.Join(c.err, inner.err)
 	}
 	return c.raw("(" + strings.Join(words, " ") + ")")
+}
+
+// Flags adds a list of flags, each of which must be a word, behind a backslash or not.
+func (c *Command) Flags(flags ...string) *Command {
+	for _, flag := range flags {
+		inner := Cmd("").Atom(strings.TrimPrefix(flag, `\`))
+		c.err = errors.Join(c.err, inner.err)
+	}
+	return c.raw("(" + strings.Join(flags, " ") + ")")
+}
+
+// Literal adds a string of size octets that are read from body when the command is sent, which StartLiterals does. The
+// server is not asked before, unless waits is set.
+//
+// Source: RFC 9051, section 4.3; RFC 7888.
+func (c *Command) Literal(body io.Reader, size int64, waits bool) *Command {
+	mark := "+"
+	if waits {
+		mark = ""
+	}
+	c.raw(fmt.Sprintf("{%d%s}", size, mark))
+	c.literals = append(c.literals, literal{at: c.text.Len(), size: size, body: body, waits: waits})
+	return c
 }
 
 var quoter = strings.NewReplacer(`\`, `\\`, `"`, `\"`)

@@ -26,6 +26,10 @@ type Options struct {
 	Heard      func(Status)  // told every status response, tagged or not, as it comes; may be nil
 }
 
+// ErrBye means that the server ended the session, and said so: of what it had not answered by then, nothing is under way
+// any more. It is a kind of mailbox.ErrTemporary.
+var ErrBye = fmt.Errorf("%w: the server closed the connection", mailbox.ErrTemporary)
+
 // A Conn lies between a network connection and go-imap. It is a net.Conn for go-imap's use; Exec and Close may be
 // called from any goroutine. The deadlines that go-imap sets are ignored: Silence takes their place.
 type Conn struct {
@@ -37,6 +41,8 @@ type Conn struct {
 
 	writing chan struct{} // holds one token, from the first octet of a command to its last
 	sent    outgoing      // touched only by the goroutine in which go-imap sends a command
+	pack    *bufio.Writer // of commands with literals; touched only by the one who has the token
+	packed  bool          // a part of such a command was sent
 
 	mu     sync.Mutex
 	raw    net.Conn
@@ -60,10 +66,10 @@ type entry struct {
 	exec  *execution // nil for a command of go-imap
 	index int        // among the commands of exec
 
-	queued  bool // it is or was in the queue
-	waits   int  // for how many continuation requests go-imap waits
-	whole   bool // all of it was sent
-	refused bool // before its literal was sent, which then never is
+	queued bool          // it is or was in the queue
+	waits  int           // for how many continuation requests the sender waits
+	whole  bool          // all of it was sent
+	goOn   chan struct{} // gets those of a command that was not sent by go-imap
 }
 
 // New lays a Conn over a TCP or TLS connection.
@@ -119,7 +125,7 @@ func (c *Conn) sendSome(b []byte) (int, error) {
 		return 0, err
 	}
 	n, err := out.Write(b)
-	c.options.Traffic.out.Add(int64(n))
+	c.options.Traffic.count(&c.options.Traffic.out, n)
 	if err == nil {
 		_, err = c.await(true)
 	}
@@ -180,7 +186,7 @@ func (c *Conn) explain(err error) error {
 	case errors.As(err, &bound), errors.Is(err, errTag):
 		return err
 	case c.bye != "":
-		return fmt.Errorf("%w: the server closed the connection: %s", mailbox.ErrTemporary, c.bye)
+		return fmt.Errorf("%w: %s", ErrBye, c.bye)
 	case errors.Is(err, ErrCompression):
 		return fmt.Errorf("%w: %w", mailbox.ErrTemporary, err)
 	case errors.Is(err, os.ErrDeadlineExceeded) && c.patience.octets > 0:

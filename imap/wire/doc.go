@@ -8,7 +8,7 @@
 // A Conn frames the stream inside Read, with no goroutine of its own, so all its work happens in the one goroutine in
 // which go-imap reads. It bounds every line, literal, answer and nesting before anything is parsed or stored. What
 // belongs to a command of go-imap is passed on if go-imap is known to understand it, word by word; what belongs to a
-// command sent with Exec goes to a tolerant parser and never reaches go-imap.
+// command sent with Exec goes to a tolerant parser and never reaches go-imap. APPEND is sent with StartLiterals.
 //
 // # What can be dropped when
 //
@@ -18,6 +18,8 @@
 //     LIST, an unasked FETCH in the middle, BODY[] before UID, a SEARCH that brought nothing);
 //   - the guard: until go-imap skips what it cannot read instead of closing the connection, bounds what it stores, and
 //     bounds recursion;
+//   - StartLiterals: until go-imap sends literals of more than 4096 octets unasked, several of them in one command, and
+//     holds the end of one back until its body has come to its own;
 //   - the trace: until its DebugWriter leaves out passwords;
 //   - what go-imap has no types for: QRESYNC (pull request 720), X-GM-EXT-1 (757), COMPRESS (759).
 package wire

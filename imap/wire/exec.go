@@ -2,6 +2,7 @@ package wire
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 )
@@ -85,11 +86,16 @@ func (c *Conn) drive(ctx context.Context, x *execution) ([]Status, error) {
 	}
 }
 
+var errLiterals = errors.New("a command with literals is for StartLiterals")
+
 // launch registers the commands and sends them in one write. Once they are registered, x hears how they end.
 func (c *Conn) launch(ctx context.Context, x *execution, cmds []*Command) error {
 	lines := make([]string, len(cmds))
 	for i, cmd := range cmds {
 		line, err := cmd.line()
+		if err == nil && len(cmd.literals) > 0 {
+			err = errLiterals
+		}
 		if err != nil {
 			return fmt.Errorf("%s: %w", verbOf(line), err)
 		}
@@ -118,15 +124,18 @@ func (c *Conn) enqueue(x *execution, cmds []*Command, lines []string) ([]byte, e
 	}
 	var flight []byte
 	for i, line := range lines {
-		c.serial++
-		cmds[i].tag = fmt.Sprintf("%sX%d", c.prefix, c.serial)
+		cmds[i].tag = c.nextTag()
 		c.queue = append(c.queue, &entry{tag: cmds[i].tag, verb: verbOf(line), exec: x, index: i, whole: true})
 		flight = fmt.Appendf(flight, "%s %s\r\n", cmds[i].tag, line)
-		if c.options.Trace != nil {
-			c.options.Trace.sentCommand(cmds[i].tag+" "+line, verbOf(line))
-		}
+		c.traceSent(cmds[i].tag+" "+line, verbOf(line))
 	}
 	return flight, nil
+}
+
+// nextTag returns the tag of one more command. c.mu is held.
+func (c *Conn) nextTag() string {
+	c.serial++
+	return fmt.Sprintf("%sX%d", c.prefix, c.serial)
 }
 
 func (x *execution) handle(r *Response) error {

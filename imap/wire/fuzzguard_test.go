@@ -2,6 +2,7 @@ package wire
 
 import (
 	"bytes"
+	"context"
 	"io"
 	"net"
 	"slices"
@@ -99,35 +100,49 @@ func FuzzGoIMAP(f *testing.F) {
 				return client.Store(one, &goimap.StoreFlags{Op: goimap.StoreFlagsAdd, Silent: true}, nil).Close()
 			},
 			func() error { return client.Login("me", "x").Wait() },
-			func() error { _, err := put(client, "hello"); return err },
+			func() error { _, err := client.Move(one, "A").Wait(); return err },
 			func() error { return client.UIDExpunge(one).Close() },
 			func() error { return client.Noop().Wait() },
 		}[verb%8]()
 	})
 }
 
-// S28: no name and no flag makes two commands of one that go-imap sends.
+// S28: no name and no flag makes two commands of one, be it sent by go-imap or by us.
 func FuzzGoIMAPCommand(f *testing.F) {
 	for _, seed := range []string{"INBOX", "a\r\nT2 DELETE INBOX", "Entwürfe & \"more\"\\", "{5}", "{5+}\r\n", "\x00", "\u202e"} {
 		f.Add(seed, "work")
 		f.Add("A", seed)
 	}
 	f.Fuzz(func(t *testing.T, name, word string) {
-		conn := newScripted(nil)
-		c := New(conn, Options{})
-		c.prefix = "P"
-		c.HandOver()
-		client := imapclient.New(c, nil)
 		var flags []goimap.Flag
+		var words []string
 		for _, flag := range mailbox.MakeFlags(mailbox.Flag(word)).All() {
 			flags = append(flags, goimap.Flag(flag))
+			words = append(words, string(flag))
 		}
-		cmd := client.Append(name, 5, &goimap.AppendOptions{Flags: flags})
-		_, _ = io.WriteString(cmd, "hello") // the server is gone
-		_, _ = cmd.Close(), client.Close()
-		lines := strings.SplitAfter(conn.text(), "\n")
-		if at := slices.IndexFunc(lines, func(line string) bool { return !literalFollows(line) }); at >= 0 && strings.Join(lines[at+1:], "") != "" {
-			t.Errorf("%q, %q: %q was sent", name, word, lines)
+		for _, send := range []func(*Conn, *imapclient.Client){ // the server is gone
+			func(_ *Conn, client *imapclient.Client) { _ = client.Create(name, nil) },
+			func(_ *Conn, client *imapclient.Client) {
+				_ = client.Store(goimap.UIDSetNum(1), &goimap.StoreFlags{Op: goimap.StoreFlagsAdd, Flags: flags}, nil)
+			},
+			func(c *Conn, _ *imapclient.Client) {
+				_, _ = c.StartLiterals(context.Background(), Cmd("APPEND").Mailbox(name).Flags(words...).Literal(strings.NewReader("hello"), 5, false))
+			},
+			func(c *Conn, _ *imapclient.Client) {
+				_, _ = c.StartLiterals(context.Background(), Cmd("APPEND").Mailbox("A").Flags(word).Literal(strings.NewReader("hello"), 5, false))
+			},
+		} {
+			conn := newScripted(nil)
+			c := New(conn, Options{})
+			c.prefix = "P"
+			c.HandOver()
+			client := imapclient.New(c, nil)
+			send(c, client)
+			_ = client.Close()
+			lines := strings.SplitAfter(conn.text(), "\n")
+			if at := slices.IndexFunc(lines, func(line string) bool { return !literalFollows(line) }); at >= 0 && strings.Join(lines[at+1:], "") != "" {
+				t.Errorf("%q, %q: %q was sent", name, word, lines)
+			}
 		}
 	})
 }

@@ -75,7 +75,7 @@ func guardCode(s Status, verb string) string {
 		list := strings.TrimSuffix(strings.TrimPrefix(s.Args, "("), ")")
 		return "PERMANENTFLAGS (" + strings.TrimSpace(guardFlags(strings.Fields(list))) + ")"
 	case "APPENDUID":
-		return guardAppend(s, verb)
+		return "" // go-imap sends no APPEND
 	case "COPYUID":
 		return guardCopy(s, verb)
 	}
@@ -91,20 +91,6 @@ func guardNumber(s Status, most uint64) string {
 		return ""
 	}
 	return s.Code + " " + strconv.FormatUint(n, 10)
-}
-
-// guardAppend passes an APPENDUID on only to the command that it belongs to.
-func guardAppend(s Status, verb string) string {
-	validity, uid, _ := strings.Cut(s.Args, " ")
-	v, err := parseUID(validity)
-	if err != nil || verb != "APPEND" {
-		return ""
-	}
-	u, err := parseUID(uid)
-	if err != nil {
-		return ""
-	}
-	return "APPENDUID " + strconv.FormatUint(uint64(v), 10) + " " + strconv.FormatUint(uint64(u), 10)
 }
 
 // guardCopy passes a COPYUID on whose sets are finite and ascend, to the command that it belongs to. go-imap sorts each

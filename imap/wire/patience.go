@@ -27,7 +27,7 @@ func (s source) Read(p []byte) (int, error) {
 		return 0, err
 	}
 	n, err := in.Read(p)
-	s.c.options.Traffic.in.Add(int64(n))
+	s.c.options.Traffic.count(&s.c.options.Traffic.in, n)
 	s.c.heard(n)
 	return n, err
 }

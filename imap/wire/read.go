@@ -67,22 +67,23 @@ func (c *Conn) dispatch() error {
 // continuation passes a continuation request on if the command at the head waits for one. Others are nobody's.
 func (c *Conn) continuation() {
 	c.mu.Lock()
-	wanted, challenge := len(c.queue) > 0 && c.queue[0].waits > 0, false
-	if wanted {
-		c.queue[0].waits--
-		challenge = c.queue[0].verb == "AUTHENTICATE"
+	var e *entry
+	if len(c.queue) > 0 && c.queue[0].waits > 0 {
+		e = c.queue[0]
+		e.waits--
 	}
 	c.mu.Unlock()
-	if !wanted {
-		c.options.Report("a continuation request that nobody waits for")
-		return
-	}
 	text := strings.TrimSpace(string(c.p.seg[1:]))
-	if challenge {
+	switch {
+	case e == nil:
+		c.options.Report("a continuation request that nobody waits for")
+	case e.exec != nil:
+		e.goOn <- struct{}{} // there is room: a sender waits for one at a time
+	case e.verb == "AUTHENTICATE":
 		c.pass(guardChallenge(text))
-		return
+	default:
+		c.pass("+ ", guardText(text))
 	}
-	c.pass("+ ", guardText(text))
 }
 
 func (c *Conn) tagged() (err error) {
@@ -90,7 +91,7 @@ func (c *Conn) tagged() (err error) {
 	c.p.space()
 	status := parseStatus(string(c.p.word()), c.p.seg)
 	c.hear(status)
-	e, waits := c.take(tag, status.Kind)
+	e := c.take(tag, status.Kind)
 	if e == nil {
 		return fmt.Errorf("%w: %.80q", errTag, tag+" "+status.Kind)
 	}
@@ -103,9 +104,6 @@ func (c *Conn) tagged() (err error) {
 		}
 		e.exec.answer(e.index, status)
 		return err
-	}
-	if waits {
-		c.pass("+ so that go-imap goes on")
 	}
 	c.pass(e.own, " ", c.guardTagged(status, e.verb))
 	return nil
@@ -121,11 +119,10 @@ func (c *Conn) guardTagged(s Status, verb string) string {
 }
 
 // take removes a command from the queue. It is nil if there is none that could be answered so: a command may be refused
-// before all of it was sent, but not be carried out. If go-imap waits for permission to send the literal of an APPEND,
-// it is to get it (waits), for it would close the connection otherwise; the literal then goes nowhere.
-func (c *Conn) take(tag, kind string) (e *entry, waits bool) {
+// before all of it was sent, but not be carried out.
+func (c *Conn) take(tag, kind string) *entry {
 	if kind != "OK" && kind != "NO" && kind != "BAD" {
-		return nil, false
+		return nil
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -134,13 +131,12 @@ func (c *Conn) take(tag, kind string) (e *entry, waits bool) {
 			continue
 		}
 		if !e.whole && kind == "OK" {
-			return nil, false
+			return nil
 		}
 		c.queue = append(c.queue[:i:i], c.queue[i+1:]...)
-		e.refused = e.verb == "APPEND" && e.waits > 0
-		return e, e.refused
+		return e
 	}
-	return nil, false
+	return nil
 }
 
 func (c *Conn) hear(s Status) {

@@ -3,7 +3,10 @@ package wire
 import (
 	"bytes"
 	"fmt"
+	"slices"
 	"strings"
+
+	"mailtwin/mailbox"
 )
 
 // A Status is what ends a command, or an untagged OK, NO, BAD, BYE or PREAUTH. Text is foreign.
@@ -22,14 +25,55 @@ func (s Status) Err() error {
 	return &StatusError{s}
 }
 
-// A StatusError is a command that the server refused.
+// passing are the codes of what may go well later.
+//
+// Source: RFC 5530, section 3; [THROTTLED], and the System Error that has no code, are Gmail's.
+var passing = []string{"UNAVAILABLE", "INUSE", "SERVERBUG", "LIMIT", "THROTTLED"}
+
+// Passing tells whether what was refused may go well later.
+func (s Status) Passing() bool {
+	return (s.Kind == "NO" || s.Kind == "BAD") && (slices.Contains(passing, s.Code) || s.Throttled() || strings.Contains(strings.ToLower(s.Text), "system error"))
+}
+
+// Throttled tells whether the server wants to be asked less often, which it may say along with any answer. Gmail writes
+// [THROTTLED] behind the text, where no response code stands.
+func (s Status) Throttled() bool {
+	text := strings.ToLower(s.Text)
+	return s.Code == "THROTTLED" || strings.Contains(text, "[throttled]") || s.Kind != "OK" && strings.Contains(text, "request is throttled")
+}
+
+// A StatusError is a command that the server refused. It is a mailbox.ErrTemporary if that may pass.
 type StatusError struct{ Status }
+
+// Unwrap returns mailbox.ErrTemporary or nil.
+func (e *StatusError) Unwrap() error {
+	if e.Passing() {
+		return mailbox.ErrTemporary
+	}
+	return nil
+}
 
 func (e *StatusError) Error() string {
 	if e.Code == "" {
 		return fmt.Sprintf("%s %s", e.Kind, e.Text)
 	}
 	return fmt.Sprintf("%s [%s] %s", e.Kind, strings.TrimSpace(e.Code+" "+e.Args), e.Text)
+}
+
+// AppendUID returns where an APPEND put its messages, in their order, if it says so, and says so in a set that ascends.
+//
+// Source: RFC 4315, section 3; RFC 3502, section 6.3.11.
+func (s Status) AppendUID() (validity uint32, uids UIDSet) {
+	first, second, _ := strings.Cut(s.Args, " ")
+	validity, err := parseUID(first)
+	if s.Code != "APPENDUID" || err != nil {
+		return 0, nil
+	}
+	ranges, err := parseRanges(second)
+	if err != nil || !ascend(ranges) {
+		return 0, nil
+	}
+	return validity, ranges
 }
 
 // parseStatus reads what follows the tag or the "*".

@@ -394,7 +394,7 @@ func readAll(b *testing.B, text []byte) {
 }
 
 func TestS26CodesOnTheWrongCommand(t *testing.T) {
-	_, client, _ := dial(t, Options{}, answers{"UID COPY": "%s OK [APPENDUID 1 5] x\r\n", "APPEND": "+ go\r\n"})
+	_, client, _ := dial(t, Options{}, answers{"UID COPY": "%s OK [APPENDUID 1 5] x\r\n"})
 	data, err := client.Copy(goimap.UIDSetNum(1), "A").Wait()
 	if err != nil || len(data.DestUIDs) != 0 {
 		t.Errorf("%+v, %v", data, err)

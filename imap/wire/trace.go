@@ -106,6 +106,13 @@ func (t *Trace) sentCommand(text, verb string) {
 	t.write("C", tag+" "+verb+" ***")
 }
 
+// traceSent writes a segment of a command, if there is a trace.
+func (c *Conn) traceSent(text, verb string) {
+	if c.options.Trace != nil {
+		c.options.Trace.sentCommand(text, verb)
+	}
+}
+
 // sentSecret writes that something was answered to a challenge, which is left out from then on, should it come back.
 func (t *Trace) sentSecret(b []byte) {
 	t.hideWord(string(b))

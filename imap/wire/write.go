@@ -3,7 +3,6 @@ package wire
 import (
 	"bytes"
 	"context"
-	"errors"
 	"strings"
 )
 
@@ -56,42 +55,20 @@ func (c *Conn) writeSome(b []byte) (int, error) {
 func (o *outgoing) idle() bool { return o.entry == nil && len(o.line) == 0 && o.literal == 0 }
 
 func (c *Conn) writeLiteral(b []byte) (int, error) {
-	if c.isRefused() {
-		c.sent.literal -= int64(len(b))
-		return len(b), nil
-	}
 	n, err := c.send(b)
 	c.sent.literal -= int64(n)
 	return n, c.broken(err)
 }
 
-// writeSegment sends the segment that is whole now, unless its command was refused.
+// writeSegment sends the segment that is whole now.
 func (c *Conn) writeSegment() error {
-	refused := c.isRefused()
-	line := c.segmentDone()
-	var err error
-	switch {
-	case !refused:
-		_, err = c.send(line)
-	case c.sent.entry != nil:
-		err = errRefused
-	}
-	if err != nil {
+	if _, err := c.send(c.segmentDone()); err != nil {
 		return c.broken(err)
 	}
 	if c.sent.entry == nil {
 		c.unclaim()
 	}
 	return nil
-}
-
-// errRefused means that go-imap waits for a continuation request that will never come.
-var errRefused = errors.New("a command goes on that was refused")
-
-func (c *Conn) isRefused() bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.sent.entry != nil && c.sent.entry.refused
 }
 
 // broken lets go of the connection if it failed in the middle of a command.
@@ -115,8 +92,8 @@ func (c *Conn) segmentDone() []byte {
 	}
 	text := strings.TrimRight(string(line), "\r\n")
 	e := c.sent.entry
-	if c.options.Trace != nil && text != "" {
-		c.options.Trace.sentCommand(text, e.verb)
+	if text != "" {
+		c.traceSent(text, e.verb)
 	}
 	size, synchronising, ok := announced(text)
 	waits := ok && synchronising

@@ -58,7 +58,7 @@ func (b *bodyItem) readPartial(text string) bool {
 	var err1, err2 error
 	b.from, err1 = strconv.Atoi(from)
 	b.n, err2 = strconv.Atoi(n)
-	return ok && err1 == nil && err2 == nil
+	return ok && err1 == nil && err2 == nil && b.from >= 0 && b.n >= 0
 }
 
 func (b bodyItem) name() string {
@@ -90,7 +90,7 @@ func (b bodyItem) of(raw []byte) []byte {
 	}
 	if b.partial {
 		from := min(b.from, len(data))
-		data = data[from:min(from+b.n, len(data))]
+		data = data[from : from+min(b.n, len(data)-from)]
 	}
 	return data
 }

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 )
 
 // A storing is what a STORE asks for.
@@ -60,6 +61,7 @@ func (c *session) store(cmd *command) string {
 			return bad
 		}
 	}
+	c.tellFlags()
 	var late []uint32
 	for _, e := range all {
 		switch {
@@ -113,11 +115,14 @@ func (c *session) sayStored(e numbered, st storing) {
 func (c *session) refused(st storing) string {
 	for _, word := range st.words {
 		name := c.decode(word)
-		if !strings.HasPrefix(name, `\`) && (reserved(name) || strings.Contains(name, "^")) {
+		switch {
+		case strings.HasPrefix(name, `\`):
+		case name == "" || reserved(name) || strings.ContainsAny(name, "^\x00") || utf8.RuneCountInString(name) > c.s.o.LabelLength:
 			return "BAD Invalid Arguments: Label name is not allowed: " + word
-		}
-		if !strings.HasPrefix(name, `\`) && spaced(name) {
+		case spaced(name):
 			return "NO [CANNOT] Folder contains excess whitespace (Failure)"
+		case c.s.store.full() && c.s.store.folder(name) == nil && st.op != '-':
+			return tooMany
 		}
 	}
 	return ""
@@ -131,7 +136,7 @@ func (c *session) storeLabels(m *message, st storing) {
 	s.change(m, func() {
 		if st.op == '=' {
 			for l := range m.labels {
-				if l != own && l != `\Sent` && l != `\Draft` {
+				if l != own && (s.o.SetsSent || l != `\Sent` && l != `\Draft`) {
 					delete(m.labels, l)
 				}
 			}
@@ -143,7 +148,7 @@ func (c *session) storeLabels(m *message, st storing) {
 	})
 }
 
-// storeLabel gives or takes one label. Sent and Draft are not for clients to change.
+// storeLabel gives or takes one label. Sent and Draft may not be for clients to change.
 func (c *session) storeLabel(m *message, name string, give bool, own string) {
 	s := c.s.store
 	switch strings.ToLower(name) {
@@ -154,9 +159,11 @@ func (c *session) storeLabel(m *message, name string, give bool, own string) {
 			m.place = map[string]place{`\trash`: inTrash, `\spam`: inSpam}[strings.ToLower(name)]
 			m.labels = map[string]bool{}
 		}
-	case `\sent`, `\draft`, `\drafts`:
-	case `\inbox`, `\important`, `\muted`:
-		name = `\` + strings.ToUpper(name[1:2]) + strings.ToLower(name[2:])
+	case `\sent`, `\draft`, `\drafts`, `\inbox`, `\important`, `\muted`:
+		name = `\` + strings.ToUpper(name[1:2]) + strings.TrimSuffix(strings.ToLower(name[2:]), "s")
+		if !s.o.SetsSent && (name == `\Sent` || name == `\Draft`) {
+			return
+		}
 		if give || name != own {
 			setTo(m.labels, name, give)
 		}
@@ -179,7 +186,7 @@ func setTo(set map[string]bool, key string, on bool) {
 
 func (c *session) storeFlags(m *message, st storing) {
 	f := c.selected
-	c.s.store.change(m, func() {
+	c.s.store.changeAs(m, true, func() {
 		if st.op == '=' {
 			clear(m.flags)
 			delete(f.deleted, m.id)
@@ -204,7 +211,7 @@ func (c *session) setFlag(m *message, word string, on bool) {
 		} else {
 			delete(f.deleted, m.id)
 		}
-	case strings.EqualFold(word, `\Recent`), strings.EqualFold(word, `\Draft`), slices.Contains(c.s.o.DropKeywords, word):
+	case strings.EqualFold(word, `\Recent`), strings.EqualFold(word, `\Draft`), on && !c.s.o.keeps(word, m.flags, f.keywords[m.id]):
 	case c.s.o.BoxKeywords && !strings.HasPrefix(word, `\`):
 		if f.keywords[m.id] == nil {
 			f.keywords[m.id] = map[string]bool{}
@@ -246,6 +253,7 @@ func (c *session) copy(cmd *command) string {
 	if f == nil {
 		return "NO [TRYCREATE] No folder " + cmd.args[1].text + " (Failure)"
 	}
+	c.tellFlags()
 	var from, to []uint32
 	for _, e := range all {
 		if c.s.store.messages[e.m.id] == nil {
@@ -255,6 +263,9 @@ func (c *session) copy(cmd *command) string {
 			f.drop(e.m)
 		}
 		c.put(e.m, f, cmd.verb == "MOVE")
+		if cmd.verb == "MOVE" && c.selected.use == `\All` && f.place() == inMail {
+			c.movedOn(e)
+		}
 		from, to = append(from, e.uid), append(to, f.uids[e.m.id])
 	}
 	c.told = c.s.store.mod
@@ -269,6 +280,20 @@ func (c *session) copy(cmd *command) string {
 	}
 	c.tell(false)
 	return "OK " + code + "(Success)"
+}
+
+// movedOn does to a message of All Mail what a MOVE to a label may do there.
+func (c *session) movedOn(e numbered) {
+	switch f := c.selected; c.s.o.AllMailMove {
+	case MoveStays:
+	case MoveRenumbers:
+		f.drop(e.m)
+		f.add(e.m)
+	case MoveHides:
+		i := slices.Index(c.view, e.member)
+		c.view = slices.Delete(slices.Clone(c.view), i, i+1)
+		c.say("* %d EXPUNGE", i+1)
+	}
 }
 
 // put does what a COPY or a MOVE from the open mailbox into another does to a message.

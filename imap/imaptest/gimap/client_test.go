@@ -9,6 +9,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -128,3 +129,9 @@ func base(s string) string { return base64.StdEncoding.EncodeToString([]byte(s))
 
 // uids are those of a mailbox, by the number of the message in the account.
 func (c *client) uid(box string, n int) uint32 { return c.s.Messages()[n-1].Folders[box] }
+
+// A clock is moved by hand.
+type clock struct{ seconds atomic.Int64 }
+
+func (c *clock) now() time.Time           { return time.Unix(1_700_000_000+c.seconds.Load(), 0).UTC() }
+func (c *clock) forward(by time.Duration) { c.seconds.Add(int64(by / time.Second)) }

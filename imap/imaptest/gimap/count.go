@@ -14,6 +14,7 @@ type Counters struct {
 	Down    int64          // octets, as they went over the connection
 	Up      int64
 	Bodies  map[uint64]int // how often the whole of each message was sent, to its last octet, by X-GM-MSGID
+	Broken  int            // how often only a part was, of any message
 	Deleted int            // \Deleted stored outside Spam and Trash, for each message
 }
 
@@ -23,6 +24,7 @@ func (c *Counters) clear() { *c = Counters{Verbs: map[string]int{}, Bodies: map[
 func (s *Server) Counters() Counters {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.settleCounts()
 	c := s.count
 	c.Verbs, c.Bodies, c.Lines = maps.Clone(c.Verbs), maps.Clone(c.Bodies), slices.Clone(c.Lines)
 	return c
@@ -32,6 +34,7 @@ func (s *Server) Counters() Counters {
 func (s *Server) ResetCounters() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.settleCounts()
 	s.count.clear()
 }
 
@@ -48,10 +51,22 @@ func (s *Server) noteDeleted() {
 	s.deleted++
 }
 
-// noteBody counts that a message was sent whole.
-func (s *Server) noteBody(id uint64) {
+// settleCounts adds what the connections that live have counted. The lock is held.
+func (s *Server) settleCounts() {
+	for c := range s.sessions {
+		c.settleCounts()
+	}
+}
+
+// noteBody counts a body of which the first octet, or the last one, is sent.
+func (s *Server) noteBody(id uint64, whole bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if !whole {
+		s.count.Broken++
+		return
+	}
+	s.count.Broken--
 	s.count.Bodies[id]++
 }
 

@@ -36,6 +36,7 @@ type Fault struct {
 	Bare    bool          // the tagged answer has no code in brackets
 	Delay   time.Duration // before anything
 	Cut     Point         // the connection drops there
+	Bye     string        // this line comes just before, if a line can stand there
 	Stall   Point         // nothing more comes from there on, and the connection stays
 	Octet   int
 	Web     func(*Web) // somebody does something there, at Point At
@@ -67,8 +68,13 @@ func (s *Server) ClearFaults() {
 
 // fault finds the fault that a command meets.
 func (s *Server) fault(c *session, cmd *command) *Fault {
+	return s.pick(func(p *planned) bool { return p.fits(c, cmd) })
+}
+
+// pick takes the first fault that fits and is not over.
+func (s *Server) pick(fits func(*planned) bool) *Fault {
 	for _, p := range s.faults {
-		if p.done < 0 || !p.fits(c, cmd) {
+		if p.done < 0 || !fits(p) {
 			continue
 		}
 		p.seen++

@@ -60,21 +60,25 @@ func (c *session) named(cmd *command) ([]numbered, error) {
 }
 
 // here is what the session sees of a message: what it was, if the mailbox was open before it changed and the change is young.
-func (c *session) here(m *message) (mod uint64, flags, labels map[string]bool) {
-	if w := m.was; w != nil && c.opened.Before(w.changed) && c.s.o.Now().Before(w.changed.Add(c.s.o.Lag)) {
-		return w.mod, w.flags, w.labels
+func (c *session) here(m *message) version {
+	if c.lags(m) {
+		return *m.was
 	}
-	return m.mod, m.flags, m.labels
+	return version{mod: m.mod, flagMod: m.flagMod, flags: m.flags, labels: m.labels}
+}
+
+func (c *session) lags(m *message) bool {
+	return m.was != nil && c.opened.Before(m.was.changed) && c.s.o.Now().Before(m.was.changed.Add(c.s.o.Lag))
 }
 
 // flagsOf are the flags of a message in the open mailbox.
 func (c *session) flagsOf(e member) []string {
-	_, flags, labels := c.here(e.m)
-	words := slices.Sorted(maps.Keys(flags))
+	m := c.here(e.m)
+	words := slices.Sorted(maps.Keys(m.flags))
 	for k := range c.selected.keywords[e.m.id] {
 		words = append(words, k)
 	}
-	if labels[`\Draft`] && c.selected.use == `\Drafts` {
+	if m.labels[`\Draft`] && c.selected.use == `\Drafts` {
 		words = append(words, `\Draft`)
 	}
 	deleted := c.selected.deleted[e.m.id]
@@ -89,14 +93,14 @@ func (c *session) flagsOf(e member) []string {
 
 // labelsOf are the labels of a message as the open mailbox shows them: without its own.
 func (c *session) labelsOf(e member) string {
-	_, flags, labels := c.here(e.m)
+	m := c.here(e.m)
 	var words []string
-	for _, l := range slices.Sorted(maps.Keys(labels)) {
+	for _, l := range slices.Sorted(maps.Keys(m.labels)) {
 		if l != c.selected.label() {
 			words = append(words, labelWord(c.encode(l)))
 		}
 	}
-	if flags[`\Flagged`] && c.selected.use != `\Flagged` {
+	if m.flags[`\Flagged`] && c.selected.use != `\Flagged` {
 		words = append(words, `"\\Starred"`)
 	}
 	return strings.Join(words, " ")
@@ -168,8 +172,7 @@ func (c *session) fetch(cmd *command) string {
 	}
 	lost := false
 	for _, e := range all {
-		mod, _, _ := c.here(e.m)
-		if c.s.store.messages[e.m.id] == nil || f.since > 0 && mod <= f.since {
+		if c.s.store.messages[e.m.id] == nil || f.since > 0 && c.here(e.m).mod <= f.since {
 			continue
 		}
 		if slices.Contains(fault.Lose, e.uid) {
@@ -239,9 +242,8 @@ func (c *session) item(item string, e member) string {
 	case "RFC822.SIZE":
 		return item + " " + number(int64(len(e.m.raw))+e.m.sizeOff)
 	case "MODSEQ":
-		mod, _, _ := c.here(e.m)
 		c.condense = true
-		return c.modSeq(mod)[1:]
+		return c.modSeq(c.here(e.m).mod)[1:]
 	case "INTERNALDATE":
 		return item + " " + quote(e.m.date.Format("02-Jan-2006 15:04:05 -0700"))
 	case "FLAGS":

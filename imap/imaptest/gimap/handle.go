@@ -80,19 +80,24 @@ func (c *session) handle(cmd *command) error {
 func (c *session) welcome(cmd *command) bool {
 	c.s.count.noteCommand(cmd.verb, fmt.Appendf(nil, "%s%s", map[bool]string{true: "UID "}[cmd.uid], verbAndRest(cmd)), cmd.fresh)
 	c.settleCounts()
+	if c.ends() {
+		c.say("%s", c.over)
+		return false
+	}
+	return true
+}
+
+// ends tells whether the server ends the session now. The lock is held.
+func (c *session) ends() bool {
 	life := c.s.o.SessionLife
-	if life > 0 && c.s.o.Now().Sub(c.began) > life {
-		c.expired = true
-	}
 	switch {
-	case c.expired:
-		c.say(sessionOver)
+	case c.over != "":
+	case life > 0 && c.s.o.Now().Sub(c.began) > life:
+		c.over = sessionOver
 	case c.user && c.s.spent() && c.s.o.QuotaAnswer == QuotaBye:
-		c.say(quotaBye)
-	default:
-		return true
+		c.over = quotaBye
 	}
-	return false
+	return c.over != ""
 }
 
 func verbAndRest(cmd *command) string {
@@ -106,7 +111,6 @@ func verbAndRest(cmd *command) string {
 func (c *session) carryOut(cmd *command, fault *Fault) error {
 	c.s.mu.Lock()
 	answer := c.do(cmd)
-	spent := c.user && c.s.spent() && c.s.o.QuotaAnswer == QuotaNo
 	c.s.mu.Unlock()
 	if answer == "" { // the command spoke for itself
 		return nil
@@ -116,9 +120,6 @@ func (c *session) carryOut(cmd *command, fault *Fault) error {
 	}
 	if err := c.meet(fault, AfterDoing); err != nil {
 		return err
-	}
-	if spent && strings.HasPrefix(answer, "OK") && cmd.verb != "APPEND" {
-		answer = quotaNo
 	}
 	c.say("%s %s%s", cmd.tag, answer, fault.Suffix)
 	if answer == byeLiteral {
@@ -146,6 +147,8 @@ func (c *session) do(cmd *command) string {
 		return "BAD Unknown command " + id
 	case v.need > 0 && !c.user, v.need > 1 && c.selected == nil:
 		return badState
+	case c.user && c.s.spent() && c.s.o.QuotaAnswer == QuotaNo:
+		return quotaNo
 	case cmd.bad != nil:
 		return badCommand
 	}

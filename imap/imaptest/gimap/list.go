@@ -36,6 +36,7 @@ func (c *session) decode(name string) string {
 
 // A listing is what a LIST asks for.
 type listing struct {
+	verb                 string
 	special, onlySpecial bool // attributes of special use; only mailboxes that have one
 	subscribed           bool
 	extended             bool
@@ -46,7 +47,7 @@ type listing struct {
 // list answers LIST, with what RFC 5258 and RFC 5819 add. Extended, it shows no special use unless asked to.
 func (c *session) list(cmd *command) string {
 	l, ok := readListing(cmd)
-	if !ok {
+	if !ok || c.s.o.UseAlone && l.special && l.status != nil {
 		return badCommand
 	}
 	if len(l.patterns) == 1 && l.patterns[0] == "" {
@@ -57,7 +58,11 @@ func (c *session) list(cmd *command) string {
 		if !matches(l.patterns, c.encode(e.name)) || l.onlySpecial && (e.f == nil || !e.f.special()) {
 			continue
 		}
-		c.say(`* %s (%s) "/" %s`, cmd.verb, strings.Join(c.attributes(e, l), " "), quote(c.encode(e.name)))
+		name := c.nameWord(e.name)
+		if l.verb == "XLIST" && e.name == "INBOX" {
+			name = `"Inbox"`
+		}
+		c.say(`* %s (%s) "/" %s`, l.verb, strings.Join(c.attributes(e, l), " "), name)
 		if e.f != nil && l.status != nil && !slices.Contains(c.s.o.NoStatus, e.name) {
 			c.sayStatus(e.f, l.status)
 		}
@@ -67,6 +72,8 @@ func (c *session) list(cmd *command) string {
 
 func readListing(cmd *command) (l listing, ok bool) {
 	args := cmd.args
+	l.verb = cmd.verb
+	l.extended = l.verb == "LSUB" // which shows what an extended LIST does
 	if len(args) > 0 && args[0].isList {
 		l.extended = true
 		l.onlySpecial = slices.ContainsFunc(args[0].list, func(n node) bool { return n.is("SPECIAL-USE") })
@@ -140,26 +147,59 @@ func parent(name string) string {
 	return name[:max(i, 0)]
 }
 
-func (f *folder) special() bool { return f.use != "" && f.use != `\Inbox` && f.use != `\Chats` }
+// special tells whether the use of a mailbox is one that LIST shows.
+func (f *folder) special() bool {
+	switch f.use {
+	case `\All`, `\Drafts`, `\Flagged`, `\Important`, `\Junk`, `\Sent`, `\Trash`:
+		return true
+	}
+	return false
+}
+
+// nameWord writes the name of a mailbox as Gmail does: quoted, but for one that begins with a plus.
+func (c *session) nameWord(name string) string {
+	if name = c.encode(name); strings.HasPrefix(name, "+") {
+		return labelWord(name)
+	}
+	return quote(name)
+}
 
 func (c *session) attributes(e entry, l listing) []string {
 	attrs := []string{`\HasNoChildren`}
 	if e.hasChildren {
 		attrs[0] = `\HasChildren`
 	}
+	if l.verb == "XLIST" {
+		return oldAttributes(e, attrs[0])
+	}
 	switch {
 	case e.f == nil && l.extended:
 		attrs = append(attrs, `\NonExistent`)
 	case e.f == nil:
 		attrs = append(attrs, `\Noselect`)
-	case e.f.special() && l.special:
+	case e.f.special() && (l.special || c.s.o.UseUnasked && l.verb == "LIST"):
 		attrs = append(attrs, e.f.use)
 	}
-	if l.subscribed && e.f != nil {
+	if l.subscribed {
 		attrs = append(attrs, `\Subscribed`)
 	}
 	slices.Sort(attrs)
 	return attrs
+}
+
+// oldAttributes are those of XLIST, which is older than special uses and calls some of them by other names.
+func oldAttributes(e entry, children string) []string {
+	if e.f == nil {
+		return []string{`\Noselect`, children}
+	}
+	old := map[string]string{`\All`: `\AllMail`, `\Junk`: `\Spam`, `\Flagged`: `\Starred`}[e.f.use]
+	switch {
+	case old != "":
+		return []string{children, old}
+	case e.f.special() || e.f.use == `\Inbox`:
+		return []string{children, e.f.use}
+	}
+	return []string{children}
 }
 
 // matches tells whether a name fits one of the patterns, in which % stops at a slash.
@@ -230,5 +270,5 @@ func (c *session) sayStatus(f *folder, items []string) {
 			parts = append(parts, item, number(unseen))
 		}
 	}
-	c.say("* STATUS %s (%s)", quote(c.encode(f.name)), strings.Join(parts, " "))
+	c.say("* STATUS %s (%s)", c.nameWord(f.name), strings.Join(parts, " "))
 }

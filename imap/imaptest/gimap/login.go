@@ -96,11 +96,32 @@ func (c *session) authenticate(cmd *command) string {
 	return c.bearer(mechanism, string(response))
 }
 
-// bearer lets a user in by an access token (XOAUTH2, or RFC 7628).
+// noToken is what is said of a token that is no good, whatever is wrong with it.
+const noToken = `{"status":"400","schemes":"Bearer","scope":"https://mail.google.com/"}`
+
+// bearer lets a user in by an access token.
 func (c *session) bearer(mechanism, response string) string {
-	fields := strings.Split(response, "\x01")
-	user, token := "", ""
-	for i, f := range fields {
+	user, token := bearerOf(mechanism, response)
+	if token == "" {
+		return "BAD Invalid SASL argument. " + id
+	}
+	if c.s.knows(user, token) {
+		return c.enter()
+	}
+	failure := noToken
+	if mechanism == "OAUTHBEARER" && c.s.o.BearerError != "" {
+		failure = c.s.o.BearerError
+	}
+	line, err := c.challenge(base64.StdEncoding.EncodeToString([]byte(failure)))
+	if want := map[string]string{"XOAUTH2": "", "OAUTHBEARER": "AQ=="}[mechanism]; err != nil || line != want {
+		return badCommand
+	}
+	return "NO [AUTHENTICATIONFAILED] Invalid credentials (Failure)"
+}
+
+// bearerOf reads a response with an access token (XOAUTH2, or RFC 7628).
+func bearerOf(mechanism, response string) (user, token string) {
+	for i, f := range strings.Split(response, "\x01") {
 		if rest, ok := strings.CutPrefix(f, "user="); ok {
 			user = rest
 		}
@@ -112,19 +133,13 @@ func (c *session) bearer(mechanism, response string) string {
 			token = rest
 		}
 	}
-	if token == "" {
-		return "BAD Invalid SASL argument. " + id
-	}
-	until, known := c.s.tokens[token]
-	if known && (until.IsZero() || c.s.o.Now().Before(until)) && strings.EqualFold(user, c.s.o.User) {
-		return c.enter()
-	}
-	failure := base64.StdEncoding.EncodeToString([]byte(`{"status":"400","schemes":"Bearer","scope":"https://mail.google.com/"}`))
-	line, err := c.challenge(failure)
-	if want := map[string]string{"XOAUTH2": "", "OAUTHBEARER": "AQ=="}[mechanism]; err != nil || line != want {
-		return badCommand
-	}
-	return "NO [AUTHENTICATIONFAILED] Invalid credentials (Failure)"
+	return user, token
+}
+
+// knows tells whether a token is good, and the user's.
+func (s *Server) knows(user, token string) bool {
+	until, known := s.tokens[token]
+	return known && (until.IsZero() || s.o.Now().Before(until)) && strings.EqualFold(user, s.o.User)
 }
 
 // challenge asks for a line, in the middle of a command.

@@ -1,10 +1,11 @@
 package gimap
 
 import (
-	"net/mail"
+	"bytes"
 	"slices"
 	"strings"
 	"time"
+	"unicode/utf8"
 )
 
 // reserved tells whether Gmail keeps a name for itself.
@@ -18,10 +19,15 @@ func spaced(name string) bool {
 	return strings.TrimSpace(name) != name || strings.Contains(name, "  ")
 }
 
+// tooMany is said of one label too many. What Gmail says is not known.
+const tooMany = "NO Too many labels. (Failure)"
+
 // unfit says what is wrong with a name for a new label.
 func (c *session) unfit(name string) string {
 	s := c.s.store
 	switch {
+	case utf8.RuneCountInString(name) > s.o.LabelLength:
+		return "NO Folder name is not allowed. (Failure)"
 	case spaced(name):
 		return "NO [CANNOT] Folder contains excess whitespace (Failure)"
 	case name == "" || strings.Contains(name, "^") || strings.Contains(name, "\x00") || strings.HasPrefix(name, c.s.o.Prefix+"/") || name == c.s.o.Prefix ||
@@ -42,6 +48,9 @@ func (c *session) create(cmd *command) string {
 	name := c.decode(cmd.args[0].text)
 	if bad := c.unfit(name); bad != "" {
 		return bad
+	}
+	if c.s.store.full() {
+		return tooMany
 	}
 	c.s.store.makeLabel(name)
 	return "OK Success"
@@ -125,6 +134,9 @@ func (c *session) readAppend(cmd *command) (u upload, bad string) {
 		return u, "NO [TRYCREATE] Folder doesn't exist. (Failure)"
 	}
 	u.raw = []byte(args[len(args)-1].text)
+	if c.s.o.MendsLines {
+		u.raw = mend(u.raw)
+	}
 	for _, a := range args[1 : len(args)-1] {
 		if a.isList {
 			u.flags = a.words()
@@ -136,11 +148,11 @@ func (c *session) readAppend(cmd *command) (u upload, bad string) {
 		}
 		u.date = at
 	}
-	head, _, _ := strings.Cut(string(u.raw), "\r\n\r\n")
+	first, _, _ := bytes.Cut(u.raw, []byte("\n"))
 	switch {
-	case strings.Contains(string(u.raw), "\x00"):
+	case bytes.IndexByte(u.raw, 0) >= 0:
 		return u, byeLiteral
-	case !strings.Contains(head, ":"):
+	case !bytes.Contains(first, []byte(":")):
 		return u, "BAD Invalid Arguments: Unable to parse message"
 	}
 	if u.date.IsZero() {
@@ -149,9 +161,18 @@ func (c *session) readAppend(cmd *command) (u upload, bad string) {
 	return u, ""
 }
 
+// mend makes all line ends CRLF, that of the last line, too.
+func mend(raw []byte) []byte {
+	text := strings.NewReplacer("\r\n", "\r\n", "\r", "\r\n", "\n", "\r\n").Replace(string(raw))
+	if !strings.HasSuffix(text, "\r\n") {
+		text += "\r\n"
+	}
+	return []byte(text)
+}
+
 // dateOf is the INTERNALDATE of a message that came without one.
 func (c *session) dateOf(raw []byte) time.Time {
-	if at, err := mail.ParseDate((&message{raw: raw}).header("Date")); err == nil {
+	if at, ok := readDate((&message{raw: raw}).header("Date")); ok {
 		return at
 	}
 	return c.s.o.Now()
@@ -164,13 +185,14 @@ func (c *session) add(u upload) {
 	if l := u.f.label(); l != "" {
 		labels = []string{l}
 	}
-	deleted := false
+	deleted, kept := false, map[string]bool{}
 	for _, word := range u.flags {
 		if strings.EqualFold(word, `\Deleted`) {
 			deleted = true
 			continue
 		}
-		if !strings.EqualFold(word, `\Draft`) && !slices.Contains(c.s.o.DropKeywords, word) {
+		if !strings.EqualFold(word, `\Draft`) && !strings.EqualFold(word, `\Recent`) && s.o.keeps(word, kept, nil) {
+			kept[word] = true
 			flags = append(flags, word)
 		}
 	}

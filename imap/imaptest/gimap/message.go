@@ -25,7 +25,8 @@ type message struct {
 	labels     map[string]bool // of the user by their names, and `\Inbox`, `\Sent`, `\Important`, `\Draft`, `\Muted`
 	place      place
 	mod        uint64
-	sizeOff    int64 // by which RFC822.SIZE is wrong
+	flagMod    uint64 // of the last change of its flags; 0 if they are those that it came with
+	sizeOff    int64  // by which RFC822.SIZE is wrong
 	was        *version
 }
 
@@ -33,6 +34,7 @@ type message struct {
 type version struct {
 	changed time.Time
 	mod     uint64
+	flagMod uint64
 	flags   map[string]bool
 	labels  map[string]bool
 }
@@ -58,7 +60,7 @@ type member struct {
 // A folder is a view of messages, with UIDs of its own.
 type folder struct {
 	name     string // in UTF-8
-	use      string // its special use, `\Inbox` for INBOX, empty for a label
+	use      string // its special use; `\Inbox`, `\Chats` and the like for what is Gmail's and has none; empty for a label
 	validity uint32
 	next     uint32
 	members  []member // by UID
@@ -83,10 +85,10 @@ func (f *folder) label() string {
 		return f.name
 	case `\Drafts`:
 		return `\Draft`
-	case `\Inbox`, `\Sent`, `\Important`, `\Chats`:
-		return f.use
+	case `\All`, `\Trash`, `\Junk`, `\Flagged`:
+		return ""
 	}
-	return ""
+	return f.use
 }
 
 // place is where the messages of the folder lie.

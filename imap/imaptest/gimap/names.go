@@ -40,6 +40,9 @@ func systemFolders(o *Options) []systemFolder {
 	if o.Chats > 0 {
 		folders = append(folders, systemFolder{o.Prefix + "/Chats", `\Chats`, 10})
 	}
+	for i, name := range o.More {
+		folders = append(folders, systemFolder{o.Prefix + "/" + name, `\` + name, uint32(12 + i)})
+	}
 	return folders
 }
 

@@ -113,7 +113,7 @@ func (p *parser) literal() (node, error) {
 		return node{}, errParse
 	}
 	n, err := strconv.Atoi(strings.TrimSuffix(string(head[1:]), "+"))
-	if err != nil || n > len(rest) {
+	if err != nil || n < 0 || n > len(rest) {
 		return node{}, errParse
 	}
 	p.b = rest[n:]

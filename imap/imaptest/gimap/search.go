@@ -195,7 +195,8 @@ func (c *session) withValue(key, value string) condition {
 			return key == "X-GM-MSGID" && e.m.id == n || key == "X-GM-THRID" && e.m.thread == n
 		}
 	case "X-GM-LABELS":
-		return func(e numbered) bool { return e.m.labels[c.decode(value)] }
+		name := c.decode(value)
+		return func(e numbered) bool { return e.m.has(name) }
 	case "X-GM-RAW":
 		return c.raw(value)
 	case "SUBJECT", "FROM", "TO", "CC":
@@ -221,9 +222,7 @@ func (c *session) raw(query string) condition {
 			value = strings.Trim(value, "<>")
 			all = append(all, func(e numbered) bool { return strings.Trim(e.m.header("Message-ID"), "<>") == value })
 		case "in":
-			if !strings.EqualFold(value, "anywhere") {
-				all = append(all, func(e numbered) bool { return e.m.labels[`\`+strings.ToUpper(value[:1])+value[1:]] })
-			}
+			all = append(all, func(e numbered) bool { return e.m.isIn(strings.ToLower(value)) })
 		case "label":
 			all = append(all, func(e numbered) bool { return e.m.labels[value] })
 		default:
@@ -233,6 +232,34 @@ func (c *session) raw(query string) condition {
 	return func(e numbered) bool {
 		return !slices.ContainsFunc(all, func(one condition) bool { return !one(e) })
 	}
+}
+
+// has tells whether a message has a label; those of the system may be written in any case.
+func (m *message) has(label string) bool {
+	if !strings.HasPrefix(label, `\`) {
+		return m.labels[label]
+	}
+	return m.isIn(strings.ToLower(label[1:]))
+}
+
+// isIn tells whether a message is in a place of the web page, by its name in lower case.
+func (m *message) isIn(name string) bool {
+	switch name {
+	case "anywhere":
+		return true
+	case "trash", "spam":
+		return m.place == map[string]place{"trash": inTrash, "spam": inSpam}[name]
+	case "starred":
+		return m.flags[`\Flagged`]
+	case "drafts":
+		name = "draft"
+	}
+	for l := range m.labels {
+		if strings.ToLower(l) == `\`+name {
+			return true
+		}
+	}
+	return false
 }
 
 func wordsOf(text string) []string {

@@ -1,11 +1,9 @@
 package gimap
 
 import (
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 )
 
 // open answers SELECT and EXAMINE.
@@ -27,7 +25,7 @@ func (c *session) open(cmd *command) string {
 	}
 	c.selected, c.readOnly, c.opened = f, cmd.verb == "EXAMINE", c.s.o.Now()
 	c.view = slices.Clone(f.visible(c.s.o.Limit))
-	c.told = c.s.store.mod
+	c.told, c.top = c.s.store.mod, f.next-1
 	flags := `\Answered \Flagged \Draft \Deleted \Seen $NotPhishing $Phishing`
 	more := ""
 	for _, word := range c.s.o.ExtraFlags {
@@ -90,13 +88,10 @@ func (c *session) tell(flags bool) {
 		gone++
 	}
 	before := len(kept)
-	last := uint32(0)
-	if before > 0 {
-		last = kept[before-1].uid
-	}
 	for _, e := range shown {
-		if e.uid > last {
+		if e.uid > c.top {
 			kept = append(kept, e)
+			c.top = e.uid
 		}
 	}
 	c.view = kept
@@ -108,13 +103,18 @@ func (c *session) tell(flags bool) {
 	}
 }
 
+// tellFlags tells of flags that others changed. A change of labels is not told.
 func (c *session) tellFlags() {
+	lag := false
 	for i, e := range c.view {
-		if e.m.mod > c.told {
-			c.say("* %d FETCH (UID %d%s FLAGS (%s))", i+1, e.uid, c.modSeq(e.m.mod), strings.Join(c.flagsOf(e), " "))
+		lag = lag || c.lags(e.m)
+		if m := c.here(e.m); m.flagMod > c.told {
+			c.say("* %d FETCH (UID %d%s FLAGS (%s))", i+1, e.uid, c.modSeq(m.mod), strings.Join(c.flagsOf(e), " "))
 		}
 	}
-	c.told = c.s.store.mod
+	if !lag {
+		c.told = c.s.store.mod
+	}
 }
 
 func (c *session) modSeq(n uint64) string {
@@ -125,58 +125,4 @@ func (c *session) modSeq(n uint64) string {
 		n = 0
 	}
 	return fmt.Sprintf(" MODSEQ (%d)", n)
-}
-
-// push sends what there is to say while another goroutine reads.
-func (c *session) push() error {
-	for _, part := range c.out {
-		if _, err := c.w.Write(part.text); err != nil {
-			return err
-		}
-	}
-	c.out = nil
-	return c.flush()
-}
-
-// idle pushes what happens to the open mailbox, until DONE.
-func (c *session) idle(cmd *command) string {
-	if len(cmd.args) != 0 {
-		return badCommand
-	}
-	c.say("+ idling")
-	changed, lag := c.s.store.changed, c.s.o.Lag
-	c.s.mu.Unlock()
-	defer c.s.mu.Lock()
-	if err := errors.Join(c.send(), c.flush()); err != nil {
-		return "BAD " + err.Error()
-	}
-	line := make(chan string, 1)
-	go func() {
-		text, err := c.r.ReadString('\n')
-		if err != nil {
-			text = ""
-		}
-		line <- strings.TrimSpace(text)
-	}()
-	for {
-		select {
-		case text := <-line:
-			if !strings.EqualFold(text, "DONE") {
-				return badCommand
-			}
-			return "OK IDLE terminated (Success)"
-		case <-changed:
-			if lag > 0 {
-				<-time.After(lag)
-			}
-			c.s.mu.Lock()
-			changed = c.s.store.changed
-			c.tell(true)
-			c.s.mu.Unlock()
-			if err := c.push(); err != nil {
-				<-line
-				return badCommand
-			}
-		}
-	}
 }

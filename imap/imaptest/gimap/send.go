@@ -1,7 +1,7 @@
 package gimap
 
 import (
-	"net"
+	"math"
 	"time"
 )
 
@@ -46,6 +46,9 @@ func (a *answer) write(part chunk) error {
 			return err
 		}
 	}
+	if part.body != 0 {
+		a.s.noteBody(part.body, false)
+	}
 	at, p := -1, AtOctet
 	switch f := a.fault; {
 	case first && uses(f, InLiteral):
@@ -63,13 +66,40 @@ func (a *answer) write(part chunk) error {
 		}
 		text = text[at:]
 	}
-	if _, err := a.w.Write(text); err != nil {
+	if err := a.pass(text); err != nil {
 		return err
 	}
 	if part.body != 0 {
-		a.s.noteBody(part.body)
+		a.s.noteBody(part.body, true)
 	}
 	return nil
+}
+
+// pass writes as much of an answer as the quota has room for.
+func (a *answer) pass(text []byte) error {
+	room := a.room()
+	if _, err := a.w.Write(text[:min(len(text), room)]); err != nil {
+		return err
+	}
+	if len(text) <= room {
+		return nil
+	}
+	if err := a.flush(); err != nil {
+		return err
+	}
+	a.out = nil
+	return errClosed
+}
+
+// room is how many octets may still be sent.
+func (a *answer) room() int {
+	a.s.mu.Lock()
+	defer a.s.mu.Unlock()
+	if !a.s.o.QuotaCuts || !a.user || a.s.o.QuotaDown == 0 {
+		return math.MaxInt
+	}
+	a.settleCounts()
+	return int(max(a.s.o.QuotaDown-a.s.used.down-int64(a.w.Buffered()), 0))
 }
 
 func uses(f *Fault, p Point) bool { return f.Cut == p || f.Stall == p || f.At == p && f.Web != nil }
@@ -80,6 +110,11 @@ func (c *session) meet(f *Fault, p Point) error {
 		f.Web(c.s.Web())
 	}
 	if f.Cut == p {
+		if f.Bye != "" && (p == AtCommand || p == AfterDoing || p == BeforeTag) {
+			if _, err := c.w.WriteString(f.Bye + "\r\n"); err != nil {
+				return err
+			}
+		}
 		if err := c.flush(); err != nil {
 			return err
 		}
@@ -113,5 +148,3 @@ func (c *session) pause(d time.Duration) {
 	}
 	<-time.After(d)
 }
-
-var _ net.Conn = (*countedConn)(nil)

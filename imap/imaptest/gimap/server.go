@@ -26,10 +26,13 @@ type Server struct {
 	tokens   map[string]time.Time // until when each is good
 	faults   []*planned
 	count    Counters
-	deleted  int                      // see EverDeleted
-	used     struct{ down, up int64 } // of the quota
-	sent     []Submission
-	closed   bool
+	deleted  int      // see EverDeleted
+	used     struct { // of the quotas of a day
+		down, up   int64
+		recipients int
+	}
+	sent   []Submission
+	closed bool
 
 	alsoClose []net.Listener
 }
@@ -137,7 +140,7 @@ func (s *Server) EndSessions() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for c := range s.sessions {
-		c.expired = true
+		c.over = sessionOver
 		c.interrupt()
 	}
 }
@@ -146,7 +149,8 @@ func (s *Server) EndSessions() {
 func (s *Server) NextDay() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.used.down, s.used.up = 0, 0
+	s.settleCounts()
+	s.used.down, s.used.up, s.used.recipients = 0, 0, 0
 }
 
 // spent tells whether a quota is used up.

@@ -16,17 +16,18 @@ import (
 
 // A session is one connection.
 type session struct {
-	s    *Server
-	conn *countedConn
-	r    *bufio.Reader
-	w    *bufio.Writer
-	pack *flate.Writer // where the session is compressed
-	out  []chunk       // what the command under way has to say
-	now  *Fault
+	s     *Server
+	conn  *countedConn
+	r     *bufio.Reader
+	w     *bufio.Writer
+	pack  *flate.Writer // where the session is compressed
+	inner *plain        // what goes through it
+	out   []chunk       // what the command under way has to say
+	now   *Fault
 
 	user     bool // logged in
 	began    time.Time
-	expired  bool
+	over     string // the BYE with which the server ends it
 	utf8     bool
 	condense bool // CONDSTORE is on
 	selected *folder
@@ -34,6 +35,7 @@ type session struct {
 	opened   time.Time
 	view     []member // what the client knows, by sequence number
 	told     uint64   // up to this MODSEQ it was told of flags
+	top      uint32   // and up to this UID of messages
 }
 
 // A chunk is a part of an answer.
@@ -41,6 +43,25 @@ type chunk struct {
 	text    []byte
 	literal bool
 	body    uint64 // it is the whole of this message
+}
+
+// A plain counts octets before they are compressed.
+type plain struct {
+	r        io.Reader
+	w        io.Writer
+	down, up atomic.Int64
+}
+
+func (p *plain) Read(b []byte) (int, error) {
+	n, err := p.r.Read(b)
+	p.up.Add(int64(n))
+	return n, err
+}
+
+func (p *plain) Write(b []byte) (int, error) {
+	n, err := p.w.Write(b)
+	p.down.Add(int64(n))
+	return n, err
 }
 
 // A countedConn counts octets.
@@ -102,10 +123,10 @@ func (c *session) serve() {
 // farewell says BYE if the server ended the session.
 func (c *session) farewell() {
 	c.s.mu.Lock()
-	expired := c.expired
+	over := c.over
 	c.s.mu.Unlock()
-	if expired {
-		c.say(sessionOver)
+	if over != "" {
+		c.say("%s", over)
 		_ = c.send()
 		_ = c.flush()
 	}
@@ -116,8 +137,14 @@ func (c *session) settleCounts() {
 	down, up := c.conn.down.Swap(0), c.conn.up.Swap(0)
 	c.s.count.Down += down
 	c.s.count.Up += up
+	if c.s.o.QuotaPlain && c.inner != nil {
+		down, up = c.inner.down.Swap(0), c.inner.up.Swap(0)
+	}
 	c.s.used.down += down
 	c.s.used.up += up
+	if c.s.spent() {
+		c.s.store.wake() // for those that are idle
+	}
 }
 
 // id stands at the end of greetings, as Gmail has one there.
@@ -147,19 +174,26 @@ func (c *session) read() (*command, error) {
 			}
 			continue
 		}
-		cmd := &command{tag: string(tag), fresh: fresh}
-		verb, rest, _ := bytes.Cut(rest, []byte(" "))
-		if strings.EqualFold(string(verb), "UID") {
-			cmd.uid = true
-			verb, rest, _ = bytes.Cut(rest, []byte(" "))
-		}
-		cmd.verb, cmd.rest = strings.ToUpper(string(verb)), rest
-		cmd.args, cmd.bad = parse(rest)
-		if bytes.HasSuffix(text, []byte(" ")) {
-			cmd.bad = errParse
-		}
+		cmd := readCommand(rest)
+		cmd.tag, cmd.fresh = string(tag), fresh
 		return cmd, nil
 	}
+}
+
+// readCommand reads what stands behind the tag.
+func readCommand(text []byte) *command {
+	cmd := &command{}
+	verb, rest, _ := bytes.Cut(text, []byte(" "))
+	if strings.EqualFold(string(verb), "UID") {
+		cmd.uid = true
+		verb, rest, _ = bytes.Cut(rest, []byte(" "))
+	}
+	cmd.verb, cmd.rest = strings.ToUpper(string(verb)), rest
+	cmd.args, cmd.bad = parse(rest)
+	if bytes.HasSuffix(text, []byte(" ")) {
+		cmd.bad = errParse
+	}
+	return cmd
 }
 
 // readText reads a line and its literals. A complaint is the answer to one that is refused before it was read.
@@ -201,12 +235,12 @@ func (c *session) readText() (text []byte, complaint string, err error) {
 // refuseLiteral says what is wrong with a literal that is announced.
 func (c *session) refuseLiteral(text []byte, n int, wait bool) string {
 	c.s.mu.Lock()
-	limit := c.s.o.AppendLimit
+	limit, long := c.s.o.AppendLimit, c.s.o.LongLiterals
 	c.s.mu.Unlock()
 	switch {
 	case int64(n) > limit:
 		return "BAD [TOOBIG] Message too large. https://support.google.com/mail/answer/6584#limit"
-	case !wait && n > 4096:
+	case !wait && n > 4096 && !long:
 		return "BAD Could not parse command"
 	case !bytes.Contains(bytes.ToUpper(text[:min(40, len(text))]), []byte(" APPEND ")) && n > maxLine:
 		return "BAD Could not parse command"
@@ -255,8 +289,9 @@ func (c *session) compress() error {
 		return err
 	}
 	c.pack = pack
-	c.r = bufio.NewReaderSize(flate.NewReader(c.r), 32<<10)
-	c.w = bufio.NewWriterSize(pack, 32<<10)
+	c.inner = &plain{r: flate.NewReader(c.r), w: pack}
+	c.r = bufio.NewReaderSize(c.inner, 32<<10)
+	c.w = bufio.NewWriterSize(c.inner, 32<<10)
 	return nil
 }
 

@@ -18,7 +18,7 @@ type store struct {
 	messages map[uint64]*message
 	folders  []*folder
 	old      map[string]uint32 // the UIDVALIDITY of labels that are no more
-	byKey    map[string]uint64 // messages by what Gmail might merge them by
+	byKey    map[string]uint64 // messages by their keys
 	changed  chan struct{}     // closed at the next change
 }
 
@@ -74,6 +74,17 @@ func (s *store) makeLabel(name string) {
 	s.wake()
 }
 
+// full tells whether there are as many labels as there may be.
+func (s *store) full() bool {
+	labels := 0
+	for _, f := range s.folders {
+		if f.use == "" {
+			labels++
+		}
+	}
+	return labels >= s.o.Labels
+}
+
 func (s *store) dropLabel(f *folder) {
 	for _, e := range slices.Clone(f.members) {
 		delete(e.m.labels, f.name)
@@ -97,7 +108,7 @@ func (s *store) rename(f *folder, to string) {
 func (s *store) deliver(raw []byte, at place, labels, flags []string, date time.Time) *message {
 	s.nextID += 7
 	m := &message{
-		id: s.nextID, thread: s.nextID, raw: bytes.Clone(raw), date: date.UTC().Truncate(time.Second), place: at,
+		id: s.nextID, raw: bytes.Clone(raw), date: date.UTC().Truncate(time.Second), place: at,
 		flags: map[string]bool{}, labels: map[string]bool{},
 	}
 	for _, l := range labels {
@@ -106,6 +117,7 @@ func (s *store) deliver(raw []byte, at place, labels, flags []string, date time.
 	for _, f := range flags {
 		m.flags[f] = true
 	}
+	m.thread = s.threadOf(m)
 	s.messages[m.id] = m
 	for _, key := range m.keys() {
 		s.byKey[key] = m.id
@@ -119,13 +131,25 @@ func exactKey(raw []byte) string {
 	return "exact " + string(sum[:])
 }
 
-// keys are what an upload may be merged with the message by.
+// keys are what the message is found by: what an upload may be merged with it for, and its Message-ID.
 func (m *message) keys() []string {
 	keys := []string{exactKey(m.raw)}
 	if key := headerKey(m); key != "" {
-		keys = append(keys, key)
+		keys = append(keys, key, nameKey(m.header("Message-ID")))
 	}
 	return keys
+}
+
+func nameKey(messageID string) string { return "name " + messageID }
+
+// threadOf is the X-GM-THRID of a message: that of one that it answers, or its own name.
+func (s *store) threadOf(m *message) uint64 {
+	for name := range strings.FieldsSeq(m.header("References") + " " + m.header("In-Reply-To")) {
+		if first := s.messages[s.byKey[nameKey(name)]]; first != nil {
+			return first.thread
+		}
+	}
+	return m.id
 }
 
 // headerKey is what may make an upload the same as a message; without a Message-ID nothing does.
@@ -169,14 +193,22 @@ func (s *store) settleAs(m *message, counts bool) {
 	s.wake()
 }
 
-// change changes a message; what it was stays known for sessions that lag behind.
-func (s *store) change(m *message, do func()) {
+// change changes a message.
+func (s *store) change(m *message, do func()) { s.changeAs(m, false, do) }
+
+// changeAs is change; inBox tells that what changes are flags, though it may be those that the message has in one mailbox
+// only. What the message was stays known for sessions that lag behind.
+func (s *store) changeAs(m *message, inBox bool, do func()) {
 	if s.o.Lag > 0 {
-		m.was = &version{changed: s.o.Now(), mod: m.mod, flags: maps.Clone(m.flags), labels: maps.Clone(m.labels)}
+		m.was = &version{changed: s.o.Now(), mod: m.mod, flagMod: m.flagMod, flags: maps.Clone(m.flags), labels: maps.Clone(m.labels)}
 	}
 	before := maps.Clone(m.flags)
 	do()
-	s.settleAs(m, !s.o.SilentLabels || !maps.Equal(before, m.flags))
+	flagged := inBox || !maps.Equal(before, m.flags)
+	s.settleAs(m, !s.o.SilentLabels || flagged)
+	if flagged {
+		m.flagMod = m.mod
+	}
 }
 
 // put moves a message to the Trash or to Spam, which takes all labels, or back.

@@ -143,7 +143,7 @@ type Message struct {
 	ID      uint64
 	Raw     []byte
 	Date    time.Time
-	Flags   []string
+	Flags   []string // keywords that belong to a mailbox are those of All Mail, Trash or Spam
 	Labels  []string
 	Trash   bool
 	Spam    bool
@@ -164,6 +164,9 @@ func (s *Server) Messages() []Message {
 		for _, f := range s.store.folders {
 			if uid, in := f.uids[id]; in {
 				one.Folders[f.name] = uid
+			}
+			if f.use == `\All` || f.use == `\Trash` || f.use == `\Junk` {
+				one.Flags = append(one.Flags, slices.Sorted(maps.Keys(f.keywords[id]))...)
 			}
 		}
 		all = append(all, one)
@@ -192,7 +195,7 @@ func (s *Server) Message(id uint64) (m Message, ok bool) {
 // A Folder is a mailbox.
 type Folder struct {
 	Name     string // in UTF-8
-	Use      string // its special use, `\Inbox` for INBOX, empty for a label
+	Use      string // its special use; `\Inbox`, `\Chats` and the like for what is Gmail's and has none; empty for a label
 	Validity uint32
 	Next     uint32
 	Hidden   bool
@@ -217,11 +220,4 @@ func (s *Server) Role(use string) string {
 		return f.name
 	}
 	return ""
-}
-
-// A Submission is a message that was sent.
-type Submission struct {
-	From string
-	To   []string
-	Raw  []byte
 }

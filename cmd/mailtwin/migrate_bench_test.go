@@ -1,0 +1,74 @@
+package main
+
+import (
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"mailtwin/imap/imaptest"
+)
+
+// BenchmarkMigrate copies 4 KiB messages in 20 mailboxes, and some of 20 MB, from one Dovecot to another, both 40 ms away,
+// as whole processes; mbsync does the same beside it where it is installed.
+func BenchmarkMigrate(b *testing.B) {
+	old, other := imaptest.Dovecot(b, imaptest.DovecotOptions{}), imaptest.Dovecot(b, imaptest.DovecotOptions{})
+	user := old.NewUser()
+	fillEvenly(b, old, user, size(500, 10_000), 20)
+	account := imaptest.NewAccount(b, old.Addr, user, old.Password)
+	for i := range 4 {
+		body := []byte(fmt.Sprintf("Message-ID: <big%d@example.org>\r\nSubject: big\r\n\r\n%s\r\n", i, strings.Repeat("0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef\r\n", 300_000)))
+		if _, err := account.Append("INBOX", imaptest.Message{Body: body}); err != nil {
+			b.Fatal(err)
+		}
+	}
+	far := imaptest.NewProxy(b, old.Addr, imaptest.ProxyOptions{Latency: 40 * time.Millisecond, Profile: imaptest.All})
+	near := imaptest.NewProxy(b, other.Addr, imaptest.ProxyOptions{Latency: 40 * time.Millisecond, Profile: imaptest.All})
+	program := build(b)
+	for b.Loop() {
+		dir := b.TempDir()
+		config := filepath.Join(dir, "config.toml")
+		var text strings.Builder
+		for name, e := range map[string][2]string{"old": {far.Addr, user}, "new": {near.Addr, other.NewUser()}} {
+			host, port, err := net.SplitHostPort(e[0])
+			if err != nil {
+				b.Fatal(err)
+			}
+			fmt.Fprintf(&text, "[accounts.%s]\nhost = %q\nport = %s\ntls = \"none\"\nuser = %q\npassword = %q\ncompress = false\n", name, host, port, e[1], old.Password)
+		}
+		if err := os.WriteFile(config, []byte(text.String()), 0o600); err != nil {
+			b.Fatal(err)
+		}
+		cmd := exec.CommandContext(b.Context(), program, "migrate", "--config", config, "old", "new")
+		cmd.Env = append(os.Environ(), "HOME="+dir, "XDG_STATE_HOME=")
+		u := measure(b, cmd)
+		u.report(b, "migrate")
+		if mbsync, err := exec.LookPath("mbsync"); err == nil {
+			rc := mbsyncPair(b, dir, far.Addr, user, near.Addr, other.NewUser(), old.Password)
+			m := measure(b, exec.CommandContext(b.Context(), mbsync, "-c", rc, "-a"))
+			m.report(b, "mbsync")
+			b.ReportMetric(m.wall.Seconds()/u.wall.Seconds(), "mbsync/migrate")
+		}
+	}
+}
+
+// mbsyncPair writes a configuration that copies one account to another.
+func mbsyncPair(b *testing.B, dir, far, farUser, near, nearUser, password string) string {
+	b.Helper()
+	var text strings.Builder
+	for _, e := range [][3]string{{"far", far, farUser}, {"near", near, nearUser}} {
+		host, port, _ := strings.Cut(e[1], ":")
+		fmt.Fprintf(&text, "IMAPAccount %s\nHost %s\nPort %s\nUser %s\nPass %s\nSSLType None\nAuthMechs LOGIN\nTimeout 300\n\nIMAPStore %s\nAccount %s\n\n",
+			e[0], host, port, e[2], password, e[0], e[0])
+	}
+	fmt.Fprintf(&text, "Channel c\nFar :far:\nNear :near:\nPatterns *\nCreate Near\nSync Pull\nSyncState %s/mbsync-\n", dir)
+	rc := filepath.Join(dir, "mbsyncrc")
+	if err := os.WriteFile(rc, []byte(text.String()), 0o600); err != nil {
+		b.Fatal(err)
+	}
+	return rc
+}
