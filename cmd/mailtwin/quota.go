@@ -116,7 +116,9 @@ func (r *accountRun) openBytes() (*byteLedger, error) {
 	if r.o.dryRun {
 		l.put = func(string) error { return nil }
 	}
-	r.teller.traffic.Counted = l.counted
+	in, out := l.octets() // of an earlier sync of the same run, which has put them down
+	l.began = [2]int64{syncer.Far: in, syncer.Near: out}
+	r.teller.traffic.Notify(l.counted)
 	l.learn(l.today.gmail)
 	return l, nil
 }

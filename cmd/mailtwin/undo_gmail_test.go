@@ -236,22 +236,34 @@ func (w *gmailWorld) undoRows(rows []gmRow) {
 		return // what was done does not show
 	}
 	status := w.run("undo", "-y", run)
+	lost := false
 	for i, row := range rows {
 		if near[i] == "gone" {
 			continue // it was not synced
 		}
-		if !containsState(w.far(i+1), far[i]) || !containsState(w.near(i+1), near[i]) {
+		if row.forGood() {
+			lost = true
+			continue
+		}
+		// What is not synced is not known, Important say: it went with the message.
+		if !row.contained(w.synced(w.far(i+1)), w.synced(far[i])) || !row.contained(w.near(i+1), near[i]) {
 			w.Errorf("%s: %s: Gmail has it in %q, not %q; the Maildir in %q, not %q", row.start, row.does, w.far(i+1), far[i], w.near(i+1), near[i])
 		}
 	}
-	if status != 0 || w.Failed() {
+	if (status == 0) == lost || w.Failed() {
 		w.Errorf("%d\n%s%s", status, w.stdout, w.stderr)
 	}
 	w.mustSync("again")
 }
 
-// containsState tells whether a state has all that another one has, and the same flags.
-func containsState(state, want string) bool {
+// forGood tells whether nothing is left of the message anywhere: it was removed here, and not only moved to the Trash.
+func (r gmRow) forGood() bool {
+	return strings.Contains(r.does, "here rm") && (strings.Contains(r.does, "web destroy") || strings.Contains(r.does, "rm Trash"))
+}
+
+// contained tells whether a state has all that another one has, and the same flags, unless somebody flagged the message
+// while it was removed.
+func (r gmRow) contained(state, want string) bool {
 	flags := func(words []string) string {
 		i := slices.IndexFunc(words, func(word string) bool { return word[0] == '+' })
 		if i < 0 {
@@ -260,5 +272,6 @@ func containsState(state, want string) bool {
 		return words[i]
 	}
 	is, was := strings.Fields(state), strings.Fields(want)
-	return flags(is) == flags(was) && !slices.ContainsFunc(was, func(word string) bool { return !slices.Contains(is, word) })
+	both := (strings.Contains(r.does, " rm ") || strings.Contains(r.does, "web trash")) && (strings.Contains(r.does, `\`) || strings.Contains(r.does, " flag "))
+	return (both || flags(is) == flags(was)) && !slices.ContainsFunc(was, func(word string) bool { return !slices.Contains(is, word) })
 }

@@ -89,7 +89,7 @@ func TestHistoryBesideARun(t *testing.T) {
 	w.want(0, "3 moved to the Trash on the server", "", "history")
 	w.want(0, "INBOX: moved to the Trash on the server: \"", "", "history", "2")
 	w.want(0, "INBOX: 3 to move back from Trash", "", "undo", "-n", "2")
-	w.want(exitLocked, "INBOX: 3 to move back from Trash", "another process", "undo", "-y", "2")
+	w.want(exitLocked, "INBOX: 3 to move back from Trash", "is in use by process", "undo", "-y", "2")
 	if err := ledger.Close(); err != nil {
 		t.Fatal(err)
 	}
@@ -170,7 +170,7 @@ func TestHistoryOfARunThatDied(t *testing.T) {
 	}
 	w.want(0, "did not come to its end", "", "history")
 	w.want(0, "A: mailbox renamed to B on both sides", "", "history", "3")
-	w.want(0, "exit status 0: 1 downloaded", "", "status")
+	w.want(0, "exit status 0: 3 downloaded", "", "status")
 	w.want(0, "", "", "sync")
 	w.want(0, "3    ", "", "history")
 	w.want(0, "INBOX: 3 to move back from Trash", "", "undo", "-n", "2")
