@@ -34,7 +34,7 @@ func runOf(key []byte) uint64 {
 }
 
 // BeginRun says what the run is that begins, with its Command and Began. Nothing is written for it until it has something
-// to put down, or is over.
+// to put down, or is over. What is logged outside a run, as by what is no sync of the account, is not put down.
 func (db *DB) BeginRun(run mailbox.Outcome) {
 	db.writing.Lock()
 	defer db.writing.Unlock()
@@ -103,7 +103,7 @@ func (db *DB) number(tx *bbolt.Tx) (uint64, error) {
 
 // log puts down what the run at work took away or altered.
 func (db *DB) log(tx *bbolt.Tx, changes []mailbox.Change) error {
-	if len(changes) == 0 {
+	if len(changes) == 0 || db.begun.Began.IsZero() {
 		return nil
 	}
 	n, err := db.number(tx)

@@ -64,6 +64,9 @@ func putRun(t testing.TB, db *DB, run mailbox.Outcome) {
 // log has a run put down so many changes, a thousand at once.
 func log(t testing.TB, db *DB, n int) {
 	t.Helper()
+	if db.begun.Began.IsZero() {
+		db.BeginRun(mailbox.Outcome{Began: day(1)})
+	}
 	for first := 0; first < n; first += 1000 {
 		u := mailbox.Update{Mailbox: "A"}
 		for i := first; i < min(n, first+1000); i++ {
@@ -137,9 +140,19 @@ func TestRunThatDied(t *testing.T) {
 	}
 }
 
+// What is logged outside a run is no run.
+func TestOutsideARun(t *testing.T) {
+	db := fresh(t)
+	mustCommit(t, db, mailbox.Update{Mailbox: "A", Log: []mailbox.Change{sampleChange(1)}})
+	if runs := runsOf(t, db); len(runs) > 0 {
+		t.Errorf("%+v", runs)
+	}
+}
+
 // A transaction that is refused takes no number that another run could get.
 func TestRefusedUpdateKeepsTheNumber(t *testing.T) {
 	db := fresh(t)
+	db.BeginRun(mailbox.Outcome{Began: day(1)})
 	bad := mailbox.Update{Mailbox: "A", Rename: "B", Log: []mailbox.Change{sampleChange(1)}}
 	if err := db.Commit(t.Context(), mailbox.Update{Mailbox: "C", Log: []mailbox.Change{sampleChange(1)}}, bad); err == nil {
 		t.Fatal("a mailbox that is not known was renamed")
@@ -209,6 +222,7 @@ func TestRestIsCounted(t *testing.T) {
 	twin, other := pair, samplePair(2)
 	twin.Far, twin.Near = "77", "twin"
 	other.Hint = pair.Hint
+	db.BeginRun(mailbox.Outcome{Began: day(1)})
 	for _, name := range []mailbox.Name{"A", "B"} {
 		mustCommit(t, db, mailbox.Update{Mailbox: name, Put: []mailbox.Pair{pair, twin, other}})
 	}

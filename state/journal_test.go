@@ -105,9 +105,13 @@ func TestSchema1IsBroughtUpToDate(t *testing.T) {
 	if got := pairs(t, db, "A"); len(got) != 1 || got[0] != pair {
 		t.Errorf("%+v, want %+v", got, pair)
 	}
+	db.BeginRun(mailbox.Outcome{Began: day(1)})
 	removed := mailbox.Update{Mailbox: "A", Log: []mailbox.Change{{Kind: mailbox.MessageRemoved, Mailbox: "A", Pair: pair}}}
 	if err := errors.Join(db.Commit(t.Context(), removed), db.PutRun(mailbox.Outcome{}, time.Time{})); err != nil || db.ID() != id {
 		t.Errorf("id %s, was %s; %v", db.ID(), id, err)
+	}
+	if changes := changesOf(t, db, 1); len(changes) != 1 || changes[0].Pair != pair {
+		t.Errorf("%+v", changes)
 	}
 	if err := db.Check(); err != nil {
 		t.Error(err)

@@ -13,7 +13,7 @@ import (
 	"mailtwin/mailbox"
 )
 
-// told writes down what the history was told, and forgets it: "removed far INBOX/1 (Trash/1)".
+// told writes down what the history was told, and forgets it: "removed far INBOX [S] to Trash".
 func (n *notebook) told() []string {
 	var lines []string
 	for _, c := range n.log {
@@ -132,18 +132,15 @@ func (m *memory) take(id mailbox.ID) {
 }
 
 func (m *memory) reflag(id mailbox.ID, letters string) {
-	msg := m.boxes[mailbox.Inbox].messages[id]
+	box := m.boxes[mailbox.Inbox]
+	msg := box.messages[id]
 	msg.flags = mailbox.Letters(letters)
-	m.boxes[mailbox.Inbox].messages[id] = msg
-	m.boxes[mailbox.Inbox].version++
+	box.messages[id] = msg
+	box.version++
 }
 
 func (m *memory) toWork(t fataler, id mailbox.ID) {
-	const to = mailbox.Name("Work")
-	if m.boxes[to] == nil {
-		m.make(to)
-	}
-	if _, err := m.Move(context.Background(), mailbox.Inbox, []mailbox.Doomed{{ID: id}}, to); err != nil {
+	if _, err := m.Move(context.Background(), mailbox.Inbox, []mailbox.Doomed{{ID: id}}, "Work"); err != nil {
 		t.Fatalf("%v", err)
 	}
 }

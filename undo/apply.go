@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 
 	"mailtwin/mailbox"
@@ -31,11 +32,11 @@ type Doing struct {
 //
 // What the server is to give back comes first, for what it gives back need not be put back here.
 func (d Doing) Do(ctx context.Context, p *Plan) error {
-	recalls, returns, err := d.trashed(ctx, p)
+	recalls, returns, err := d.binned(ctx, p)
 	if err != nil {
-		return fmt.Errorf("look into the Trash: %w", err)
+		return err
 	}
-	if err := d.recall(ctx, recalls); err != nil {
+	if err := d.recall(ctx, recalls, p.Create); err != nil {
 		return err
 	}
 	if err := d.download(ctx, p.Download); err != nil {
@@ -55,22 +56,19 @@ func (d Doing) Do(ctx context.Context, p *Plan) error {
 	return d.setFlags(ctx, p)
 }
 
-// trashed finds out what the server has in its Trash still, if it can tell that of each message, and if the Trash is not
-// synced. What it has is moved back there, into one of its mailboxes, rather than put back here and sent to it: so it stays
-// the same message to it. What it does not have there may be back in its mailboxes already, by an attempt that died. So
-// what the attic has of it waits for the second plan, which comes after a sync.
-func (d Doing) trashed(ctx context.Context, p *Plan) ([]Recall, []Return, error) {
+// binned finds out what the server has in its Trash still, or in another mailbox that is not synced, if it can tell that of
+// each message. What it has is moved back there, into one of its mailboxes, rather than put back here and sent to it: so it
+// stays the same message to it. What it does not have there may be back in its mailboxes already, by an attempt that died.
+// So what the attic has of it waits for the second plan, which comes after a sync.
+func (d Doing) binned(ctx context.Context, p *Plan) ([]Recall, []Return, error) {
 	b, returns := bin{recalled: map[string]bool{}}, slices.Clone(p.Return)
 	if server, can := d.Far.(Binner); can && d.First && p.asks() {
 		var err error
-		if b.name, b.there, err = server.Trashed(ctx); err != nil {
+		if b.there, err = server.Binned(ctx); err != nil {
 			return nil, nil, err
 		}
-		if p.synced[b.name] {
-			b.there = nil
-		} else {
-			returns = slices.DeleteFunc(returns, func(r Return) bool { return r.removed() && (b.take(r.Change, r.To) || r.From.Day != "") })
-		}
+		maps.DeleteFunc(b.there, func(_ string, place mailbox.Place) bool { return p.synced[place.Mailbox] })
+		returns = slices.DeleteFunc(returns, func(r Return) bool { return r.removed() && (b.take(r.Change, r.To) || r.From.Day != "") })
 	}
 	for _, r := range p.Recall {
 		switch {
@@ -95,26 +93,25 @@ func (r Return) removed() bool {
 	return (kind == mailbox.MessageRemoved || kind == mailbox.MessageGone) && r.Change.Pair.AccountID != ""
 }
 
-// A bin is the Trash of a server.
+// A bin is what lies in mailboxes of a server that are not synced.
 type bin struct {
-	name     mailbox.Name
-	there    map[string]mailbox.ID // by account-wide ID
+	there    map[string]mailbox.Place // by account-wide ID
 	recalled map[string]bool
 	recalls  []Recall
 }
 
-// take has a message moved back if it is in the Trash, once, and tells whether it is.
+// take has a message moved back if it is in the bin, once, and tells whether it is.
 func (b *bin) take(c mailbox.Change, to mailbox.Name) bool {
-	id, is := b.there[c.Pair.AccountID]
+	place, is := b.there[c.Pair.AccountID]
 	if is && !b.recalled[c.Pair.AccountID] {
 		b.recalled[c.Pair.AccountID] = true
-		b.recalls = append(b.recalls, Recall{mailbox.Place{Mailbox: b.name, ID: id}, to, c})
+		b.recalls = append(b.recalls, Recall{place, to, c})
 	}
 	return is
 }
 
-// recall moves messages back on the server.
-func (d Doing) recall(ctx context.Context, recalls []Recall) error {
+// recall moves messages back on the server, into mailboxes that are made if they are missing.
+func (d Doing) recall(ctx context.Context, recalls []Recall, missing []mailbox.Name) error {
 	type route struct{ from, to mailbox.Name }
 	routes := map[route][]mailbox.Doomed{}
 	var order []route
@@ -126,8 +123,10 @@ func (d Doing) recall(ctx context.Context, recalls []Recall) error {
 		routes[at] = append(routes[at], mailbox.Doomed{ID: r.From.ID, Size: r.Change.Pair.Size, Pair: r.Change.Pair})
 	}
 	for _, at := range order {
-		if err := d.Far.Create(ctx, at.to); err != nil {
-			return err
+		if slices.Contains(missing, at.to) {
+			if err := d.Far.Create(ctx, at.to); err != nil {
+				return err
+			}
 		}
 		for part := range slices.Chunk(routes[at], chunk) {
 			moved, err := d.Far.Move(ctx, at.from, part, at.to)

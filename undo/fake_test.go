@@ -324,10 +324,10 @@ func (w server) SetFlags(_ context.Context, name mailbox.Name, changes []mailbox
 // A binner is a server that knows its messages by name.
 type binner struct{ server }
 
-func (w binner) Trashed(context.Context) (mailbox.Name, map[string]mailbox.ID, error) {
-	there := map[string]mailbox.ID{}
+func (w binner) Binned(context.Context) (map[string]mailbox.Place, error) {
+	there := map[string]mailbox.Place{}
 	for id, text := range w.far[w.trash] {
-		there[strings.TrimPrefix(text, "G")] = id
+		there[strings.TrimPrefix(text, "G")] = mailbox.Place{Mailbox: w.trash, ID: id}
 	}
-	return w.trash, there, nil
+	return there, nil
 }

@@ -44,6 +44,14 @@ func (m *planner) lose(c change, reason string) {
 	m.plan.Left = append(m.plan.Left, Left{c.Change, reason, true})
 }
 
+// file returns the message of a change, if it is in a place; nil if it is not.
+func (m *planner) file(place mailbox.Place, c change) *file {
+	if f := m.files[place]; f != nil && f.digest == c.Pair.Digest {
+		return f
+	}
+	return nil
+}
+
 // settle notes that a change needs nothing.
 func (m *planner) settle(synced bool) {
 	m.plan.Settled++
@@ -67,7 +75,7 @@ func (m *planner) restore(c change) {
 	key, binned := content{c.here.Mailbox, c.Pair.Digest}, mailbox.Place{Mailbox: c.to, ID: c.Far}
 	_, again := m.gone[c.here]
 	switch {
-	case m.files[c.here] != nil:
+	case m.file(c.here, c) != nil:
 		m.settle(m.files[c.here].synced)
 	case m.held[key] >= m.need[key]:
 		m.settle(true)
@@ -208,9 +216,9 @@ func (m *planner) make(name mailbox.Name) {
 // moveBack takes a move back, with the change of flags that came with it.
 func (m *planner) moveBack(c change) {
 	there := mailbox.Place{Mailbox: c.to, ID: c.Near}
-	f := m.files[there]
+	f := m.file(there, c)
 	switch {
-	case m.files[c.here] != nil: // a server that does not tell where it moved it may have brought flags back
+	case m.file(c.here, c) != nil: // a server that does not tell where it moved it may have brought flags back
 		m.setBack(c)
 	case f == nil && c.Pair.AccountID != "" && m.held[content{c.here.Mailbox, c.Pair.Digest}] > 0:
 		m.settle(true) // where it cannot be twice, any of its names will do
@@ -224,7 +232,7 @@ func (m *planner) moveBack(c change) {
 
 // setBack takes a change of flags back, as far as they are still what the run made of them.
 func (m *planner) setBack(c change) {
-	f := m.files[c.here]
+	f := m.file(c.here, c)
 	if f == nil {
 		m.leave(c, m.since(c.here, "it is not there any more"))
 		return

@@ -44,9 +44,9 @@ type Server interface {
 }
 
 // A Binner is a Server that knows its messages by a name that is the same in all mailboxes, and can tell which of them lie in
-// its Trash.
+// its Trash or Spam, and where.
 type Binner interface {
-	Trashed(ctx context.Context) (trash mailbox.Name, byAccountID map[string]mailbox.ID, err error)
+	Binned(ctx context.Context) (byAccountID map[string]mailbox.Place, err error)
 }
 
 // ErrNoRun means that a run is not, or no longer, in the history.

@@ -28,8 +28,8 @@ type accountRun struct {
 	trace   *wire.TraceWriter
 	teller  *teller
 	command string // for the history
-	// work, if not nil, is done in place of one sync. before, if not nil, is called just before a sync begins, when both sides are open. What it returns becomes
-	// syncer.Options.Meant.
+	// work, if not nil, is done in place of one sync. before, if not nil, is called just before a sync begins, when both sides
+	// are open; what it returns becomes syncer.Options.Meant.
 	work   func(ctx context.Context) (*syncer.Report, error)
 	before beforeSync
 

@@ -278,6 +278,8 @@ func TestCommandLine(t *testing.T) {
 		{"--help", 0, "status", ""},
 		{"sync --help", 0, "Examples:", ""},
 		{"status --help", 0, "Examples:", ""},
+		{"history --help", 0, "Examples:", ""},
+		{"undo --help", 0, "Examples:", ""},
 		{"demo --help", 0, "Examples:", ""},
 		{"completion --help", 0, "Examples:", ""},
 		{"completion bash", 0, "__start_mailtwin", ""},

@@ -211,6 +211,7 @@ var errNotDone = errors.New("not undone yet; run it again, and see above what we
 func (u *undoing) rounds(ctx context.Context) (total *syncer.Report, err error) {
 	for range maxRounds {
 		var report *syncer.Report
+		u.known = 0
 		report, err = u.sync(ctx)
 		if total != nil && report != nil {
 			report.Include(total)

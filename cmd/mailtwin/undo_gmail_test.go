@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"mailtwin/imap/imaptest/gimap"
 )
 
 // held is what Gmail has of each message: labels, flags, place.
@@ -172,4 +174,104 @@ func TestUndoOnGmailFromTheAttic(t *testing.T) {
 	w.web.EmptyTrash()
 	w.want(1, "it is not in the Trash on the server any more", "", "undo", "-y", run)
 	w.want(0, "to move back on the server from", "", "undo", "-n", run) // nobody asked the server
+}
+
+// Whatever is done to a message, by whomever, is undone: it is where it was, with the flags that it had. What came to it
+// stays: other labels, and a copy in another mailbox.
+func TestUndoGmailTable(t *testing.T) {
+	for _, tt := range []struct {
+		name   string
+		rows   []gmRow
+		also   []string
+		hidden bool
+	}{
+		{name: "usual", rows: gmRows},
+		{name: "Trash, Spam, Starred, Important", rows: gmRowsOfBins, also: unasked},
+		{name: "All Mail hidden", rows: gmRowsOfHidden, hidden: true},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			table := func(t *testing.T, rows []gmRow) {
+				w := gmWorld(t, gimap.Options{})
+				w.syncAlso(tt.also...)
+				if tt.hidden {
+					w.web.Hide(gmAll)
+				}
+				w.undoRows(rows)
+			}
+			table(t, tt.rows)
+			for range size(0, 1) {
+				for _, row := range tt.rows {
+					t.Run(row.start+": "+row.does, func(t *testing.T) { table(t, []gmRow{row}) })
+				}
+			}
+		})
+	}
+}
+
+func (w *gmailWorld) undoRows(rows []gmRow) {
+	w.Helper()
+	for _, label := range []string{"Work", "Home"} {
+		w.web.MakeLabel(label)
+	}
+	for i, row := range rows {
+		if row.start != "" {
+			w.lay(gmMail(i+1), row.start)
+		}
+	}
+	w.lay(gmMail(0), "INBOX") // so that no side is ever empty
+	w.mustSync("first")
+	var far, near []string
+	for i := range rows {
+		far, near = append(far, w.far(i+1)), append(near, w.near(i+1))
+	}
+	for i, row := range rows {
+		w.does(i+1, row.does)
+	}
+	first := w.gmRun()
+	if status := w.run("sync", "--allow-delete"); status != 0 {
+		w.Fatalf("%d\n%s%s", status, w.stdout, w.stderr)
+	}
+	run := w.gmRun()
+	if run == first {
+		return // what was done does not show
+	}
+	status := w.run("undo", "-y", run)
+	lost := false
+	for i, row := range rows {
+		if near[i] == "gone" {
+			continue // it was not synced
+		}
+		if row.forGood() {
+			lost = true
+			continue
+		}
+		// What is not synced is not known, Important say: it went with the message.
+		if !row.contained(w.synced(w.far(i+1)), w.synced(far[i])) || !row.contained(w.near(i+1), near[i]) {
+			w.Errorf("%s: %s: Gmail has it in %q, not %q; the Maildir in %q, not %q", row.start, row.does, w.far(i+1), far[i], w.near(i+1), near[i])
+		}
+	}
+	if (status == 0) == lost || w.Failed() {
+		w.Errorf("%d\n%s%s", status, w.stdout, w.stderr)
+	}
+	w.mustSync("again")
+}
+
+// forGood tells whether nothing is left of the message anywhere: it was removed here, and not only moved to the Trash.
+func (r gmRow) forGood() bool {
+	return strings.Contains(r.does, "here rm") && (strings.Contains(r.does, "web destroy") || strings.Contains(r.does, "rm Trash"))
+}
+
+// contained tells whether a state has all that another one has, and the same flags, unless somebody flagged the message
+// while it was removed.
+func (r gmRow) contained(state, want string) bool {
+	flags := func(words []string) string {
+		i := slices.IndexFunc(words, func(word string) bool { return word[0] == '+' })
+		if i < 0 {
+			return ""
+		}
+		return words[i]
+	}
+	is, was := strings.Fields(state), strings.Fields(want)
+	both := (strings.Contains(r.does, " rm ") || strings.Contains(r.does, "web trash")) && (strings.Contains(r.does, `\`) || strings.Contains(r.does, " flag "))
+	return (both || flags(is) == flags(was)) && !slices.ContainsFunc(was, func(word string) bool { return !slices.Contains(is, word) })
 }
