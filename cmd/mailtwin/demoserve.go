@@ -16,7 +16,7 @@ func serveDemo(ctx context.Context, env *environment, address string) (err error
 	if err != nil {
 		return err
 	}
-	server, err := gimap.New(gimap.Options{Addr: address, User: demoUser, Password: demoPassword})
+	server, err := gimap.New(gimap.Options{Addr: address, User: demoUser, Password: demoPassword, NoCompress: true})
 	if err != nil {
 		return err
 	}

@@ -200,7 +200,7 @@ func (c *session) enable(cmd *command) string {
 }
 
 func (c *session) deflate(cmd *command) string {
-	if len(cmd.args) != 1 || !cmd.args[0].is("DEFLATE") || c.pack != nil {
+	if len(cmd.args) != 1 || !cmd.args[0].is("DEFLATE") || c.pack != nil || c.s.o.NoCompress {
 		return badCommand
 	}
 	return "OK Success"

@@ -19,6 +19,9 @@ func (c *session) capabilities() string {
 	if c.s.o.Profile != "2016" {
 		caps += " SPECIAL-USE"
 	}
+	if c.s.o.NoCompress {
+		caps = strings.Replace(caps, " COMPRESS=DEFLATE", "", 1)
+	}
 	return caps + " APPENDLIMIT=" + number(c.s.o.AppendLimit)
 }
 

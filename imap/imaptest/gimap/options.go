@@ -39,6 +39,7 @@ type Options struct {
 	SeesDeleted  bool          // \Deleted shows in the other mailboxes, too
 	SameValidity bool          // a label that is made again has the UIDVALIDITY that it had
 	EarlyCopyUID bool          // COPYUID comes before the EXPUNGEs of a MOVE
+	NoCompress   bool          // COMPRESS is not offered: Go cannot read what zlib sends with Z_PARTIAL_FLUSH, as mbsync 1.4 does, until more comes
 	UseUnasked   bool          // an extended LIST shows special uses unasked, as a plain one does
 	UseAlone     bool          // a LIST that asks for special uses and STATUS at once is refused
 	LabelLength  int           // the longest label, in characters; 0 is 225

@@ -131,6 +131,15 @@ func TestE8Extensions(t *testing.T) {
 	enter(t, Options{}).exact("LOGOUT", "* BYE LOGOUT Requested", "OK 73 good day (Success)")
 }
 
+func TestE8NoCompress(t *testing.T) {
+	c := dial(t, Start(t, Options{NoCompress: true}))
+	if got := c.want("OK .*", "LOGIN me@gmail.com apppassword"); strings.Contains(got, "COMPRESS") {
+		t.Error(got)
+	}
+	c.exact("COMPRESS DEFLATE", badCommand)
+	c.exact("NOOP", "OK Success") // in plain text
+}
+
 func TestE8UTF8(t *testing.T) {
 	c := enter(t, Options{})
 	c.web.Label(c.id(1), []string{"Räkningar"}, nil)
