@@ -73,3 +73,32 @@ func TestS13WhenToCompress(t *testing.T) {
 		}
 	}
 }
+
+// M12: a compressed stream that stalls costs a connection. The next one is not compressed, nor are those after it, and all
+// that was wanted comes.
+func TestM12StalledStream(t *testing.T) {
+	ids, bodies := manyBodies()
+	f := newFake(t, map[string]string{
+		"AUTHENTICATE": "%s OK [CAPABILITY " + usualCaps + " COMPRESS=DEFLATE] in\r\n", "SELECT": selected(7, 21, 20, "5"), "UID FETCH 1:20": bodies,
+	})
+	f.stalls = true
+	o := f.start().options()
+	o.Compress, o.Timeout, o.Tries, o.Pause = CompressOn, 4*silentFor, 2, 1
+	var told []string
+	o.Report = func(text string) { told = append(told, text) }
+	a, err := Open(t.Context(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		if got, problems := fetchAll(t, a, ids); len(got) != len(ids) || len(problems) > 0 {
+			t.Errorf("%d bodies, %v", len(got), problems)
+		}
+	}
+	if len(f.sent("COMPRESS")) != 1 || len(f.sent("AUTHENTICATE")) != 2 || len(told) != 1 || !strings.Contains(told[0], "compress = false") {
+		t.Errorf("sent %q, told %q", f.sent(""), told)
+	}
+	if err := a.Close(); err != nil {
+		t.Error(err)
+	}
+}

@@ -30,6 +30,7 @@ type fake struct {
 	greeting string
 	deaf     bool   // says nothing to the handshake behind STARTTLS
 	late     string // sent behind the OK of STARTTLS, before the handshake
+	stalls   bool   // flushes what it compresses in a way that never comes out at the other end
 
 	served   sync.WaitGroup // connections
 	mu       sync.Mutex
@@ -115,6 +116,10 @@ func (f *fake) serve(conn net.Conn) {
 		if strings.HasPrefix(answer, "+") {
 			challenged = tag
 		}
+		if f.stalls && strings.HasPrefix(command, "COMPRESS") {
+			f.stall(conn, br)
+			return
+		}
 		if f.deaf && command == "STARTTLS" {
 			_, _ = io.Copy(io.Discard, br) // until the client gives up
 			return
@@ -152,6 +157,17 @@ func (h *holding) Write(p []byte) (int, error) {
 	}
 	p, h.held = append([]byte(h.held), p...), ""
 	return h.Conn.Write(p)
+}
+
+// stall answers the first thing that is said in compressed form with a block of static codes, "* OK hi", and an empty one
+// behind it, as Z_PARTIAL_FLUSH ends. Then it waits until the client gives up.
+func (*fake) stall(conn net.Conn, br *bufio.Reader) {
+	if _, err := br.ReadByte(); err != nil {
+		return
+	}
+	if _, err := io.WriteString(conn, "\xd2\x52\xf0\xf7\x56\xc8\xc8\xe4\xe5\x02\x08"); err == nil {
+		_, _ = io.Copy(io.Discard, br)
+	}
 }
 
 // hear notes a command, takes its literals and returns what to say to it.

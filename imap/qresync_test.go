@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"mailtwin/imap/imaptest"
 	"mailtwin/mailbox"
@@ -92,6 +93,82 @@ func TestR2VanishedAnywhere(t *testing.T) {
 	slices.Sort(s.Gone)
 	if fmt.Sprint(s.Gone) != "[1 2]" || !s.Settled {
 		t.Errorf("gone are %q, settled %v", s.Gone, s.Settled)
+	}
+}
+
+// R2: whatever command a VANISHED comes with, it is believed of no message there and then, least of all of one in another
+// mailbox, and the next look at the right mailbox hears it again.
+func TestR2VanishedWithEachCommand(t *testing.T) {
+	const vanished = "* VANISHED 1\r\n* VANISHED 2\r\n"
+	for _, tt := range []struct {
+		verb, answer string
+		do           func(*testing.T, *Account) error
+	}{
+		{"UID FETCH 3 (UID BODY.PEEK[])", "* 3 FETCH (UID 3 BODY[] {3}\r\nabc)\r\n", func(t *testing.T, a *Account) error {
+			if got, problems := fetchAll(t, a, []mailbox.ID{"3"}); got["3"] != "abc" || len(problems) > 0 {
+				t.Errorf("%q, %v", got, problems)
+			}
+			return nil
+		}},
+		{"UID STORE", "", func(t *testing.T, a *Account) error {
+			change := mailbox.FlagChange{ID: "3", Add: mailbox.MakeFlags(mailbox.Seen)}
+			return a.SetFlags(t.Context(), mailbox.Inbox, []mailbox.FlagChange{change}, func(id mailbox.ID, err error) { t.Errorf("%s: %v", id, err) })
+		}},
+		{"UID EXPUNGE", "", func(t *testing.T, a *Account) error {
+			gone, _, err := a.Remove(t.Context(), mailbox.Inbox, []mailbox.Doomed{{ID: "3"}})
+			if fmt.Sprint(gone) != "[3]" {
+				t.Errorf("gone are %q", gone)
+			}
+			return err
+		}},
+		{"UID MOVE", "", func(t *testing.T, a *Account) error {
+			moved, err := a.Move(t.Context(), mailbox.Inbox, []mailbox.Doomed{{ID: "3"}}, "Other")
+			if len(moved.To) != 1 || len(moved.Gone) > 0 {
+				t.Errorf("%+v", moved)
+			}
+			return err
+		}},
+		{"APPEND", "", func(t *testing.T, a *Account) error { _, errs := put(t, a, mailbox.Message{ID: "a"}); return errs[0] }},
+		{"LIST", "* LIST () \"/\" INBOX\r\n* STATUS INBOX (MESSAGES 3 UIDNEXT 4 UIDVALIDITY 7 HIGHESTMODSEQ 9)\r\n", func(t *testing.T, a *Account) error {
+			infos, err := a.Mailboxes(t.Context())
+			if len(infos) != 1 {
+				t.Errorf("%+v", infos)
+			}
+			return err
+		}},
+		{`SELECT "Other"`, strings.TrimSuffix(selected(7, 4, 3, "9"), "%s OK [READ-WRITE] x\r\n"), func(t *testing.T, a *Account) error {
+			since := memo{Validity: 7, Next: 4, Highest: 5, Full: time.Now().Unix(), Witnesses: []witness{{UID: 3, Mod: 5}}}.cursor()
+			s, err := a.Scan(t.Context(), mailbox.ScanRequest{Name: "Other", Since: since, Known: knows("1", "2", "3")})
+			if err != nil || len(s.Gone) > 0 || !s.Settled {
+				t.Errorf("gone from the other mailbox are %q: %v", s.Gone, err)
+			}
+			return err
+		}},
+	} {
+		f, a, cursor := first(t)
+		_ = a.Close() // what can be done is asked at the next login
+		f.say("AUTHENTICATE", "%s OK [CAPABILITY "+resyncCaps+"] in\r\n")
+		f.say("SELECT", selected(7, 4, 3, "9"))
+		a = f.account()
+		s := f.scan(a, mailbox.ScanRequest{Since: cursor, Known: knows("1", "2", "3")})
+		if len(s.Gone) > 0 || !s.Settled {
+			t.Fatalf("%s: gone are %q, settled %v", tt.verb, s.Gone, s.Settled)
+		}
+		if tt.verb != "LIST" { // which would be behind UNSELECT
+			f.say("UID FETCH 3 (UID FLAGS INTERNALDATE", meta("3")+"%s OK\r\n")
+		}
+		f.say(tt.verb, vanished+tt.answer+"%s OK\r\n")
+		if err := tt.do(t, a); err != nil {
+			t.Errorf("%s: %v", tt.verb, err)
+		}
+		f.say("SELECT", selected(7, 4, 1, "12"))
+		f.say("UID FETCH 1:3 (UID FLAGS) (CHANGEDSINCE 9 VANISHED)", "* VANISHED (EARLIER) 1\r\n* VANISHED (EARLIER) 2\r\n%s OK\r\n")
+		f.say("UID FETCH 1:3 (UID FLAGS MODSEQ)", "* 1 FETCH (UID 3 FLAGS () MODSEQ (5))\r\n%s OK\r\n")
+		s = f.scan(a, mailbox.ScanRequest{Since: s.Cursor, Known: knows("1", "2", "3")})
+		slices.Sort(s.Gone)
+		if fmt.Sprint(s.Gone) != "[1 2]" || !s.Settled {
+			t.Errorf("%s: gone are %q, settled %v", tt.verb, s.Gone, s.Settled)
+		}
 	}
 }
 

@@ -150,9 +150,13 @@ func (a *applier) createOn(ctx context.Context, j *job, side Side) error {
 // chunk is how many messages one command, and one commit of the ledger, is about.
 const chunk = 500
 
+// agreeChunk is how many messages are brought in line at once. A change of flags may be done twice, so that a run that
+// dies need not have put it on record, and the more messages, the fewer commands: one for each distinct change.
+const agreeChunk = 10_000
+
 // agree brings the flags of known and adopted messages in line.
 func (a *applier) agree(ctx context.Context, j *job) error {
-	for part := range slices.Chunk(j.steps.Agree, chunk) {
+	for part := range slices.Chunk(j.steps.Agree, agreeChunk) {
 		if err := a.settle(ctx, j, part); err != nil {
 			return err
 		}

@@ -21,14 +21,15 @@ const benchMessages = 5000
 // smallMail is a message of 4 KiB.
 func smallMail(n int) imaptest.Message { return mailOf(n, 4096) }
 
-// mailOf is the n-th message, of so many octets.
+// mailOf is the n-th message, of so many octets: 200 or more.
 func mailOf(n, octets int) imaptest.Message {
 	var b bytes.Buffer
 	fmt.Fprintf(&b, "From: a@example.org\r\nTo: b@example.org\r\nMessage-ID: <%d@example.org>\r\nSubject: number %d\r\n\r\n", n, n)
-	for b.Len() < octets {
+	for b.Len() < octets-100 {
 		fmt.Fprintf(&b, "line %d of message %d, and some more words to fill it\r\n", b.Len(), n)
 	}
-	return imaptest.Message{Body: b.Bytes()[:octets], Date: time.Unix(1700000000+int64(n), 0)}
+	b.WriteString(strings.Repeat("x", octets-b.Len()-2) + "\r\n")
+	return imaptest.Message{Body: b.Bytes(), Date: time.Unix(1700000000+int64(n), 0)}
 }
 
 // fillEvenly stores n messages in as many mailboxes as boxes.

@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/zalando/go-keyring"
+
+	"mailtwin/imap"
 )
 
 // testEnv is an environment of variables alone.
@@ -123,6 +125,22 @@ timeout = "1m30s"
 	}
 	if _, err := c.choose([]string{"c"}); exitStatus(err) != exitUsage || !strings.Contains(err.Error(), `no account "c"`) {
 		t.Errorf("an unknown account: %v", err)
+	}
+}
+
+// S13: compression is what the configuration says, and where it says nothing, what is best.
+func TestConfigCompress(t *testing.T) {
+	env, _, _ := testEnv(nil)
+	for line, want := range map[string]imap.Compression{
+		"": imap.CompressAfar, "compress = true\n": imap.CompressOn, "compress = false\n": imap.CompressNever,
+	} {
+		c, err := parse(t, work+line)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := env.imapOptions(c.Accounts["work"], nil, nil).Compress; got != want {
+			t.Errorf("%q means %q, want %q", line, got, want)
+		}
 	}
 }
 

@@ -28,11 +28,38 @@ func TestCaptures(t *testing.T) {
 			if slow := digestOf(t, iotestOneByte{bytes.NewReader(content)}); one != slow {
 				t.Errorf("byte by byte it reads\n%s\ninstead of\n%s", slow, one)
 			}
+			wantAlike(t, content)
 		})
 		return nil
 	})
 	if err != nil || files < 200 {
 		t.Fatalf("%d files, %v", files, err)
+	}
+}
+
+// What Gmail says of its own is understood in each answer that has it.
+func TestGmailCaptures(t *testing.T) {
+	said := 0
+	files, err := filepath.Glob(filepath.Join(imaptest.Captures(t), "gmail", "*.txt"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range files {
+		for line := range bytes.Lines(imaptest.Capture(t, file)) {
+			if !bytes.HasPrefix(line, []byte("* ")) || !bytes.Contains(line, []byte("X-GM-LABELS")) {
+				continue
+			}
+			line, _, _ = bytes.Cut(line, []byte(" ENVELOPE "))
+			m, err := parse(t, string(line)).Fetch(nil)
+			whole := bytes.Contains(line, []byte("X-GM-MSGID"))
+			if err != nil || !m.HasLabels || len(m.Labels) == 0 || whole != (m.GmailID != "") {
+				t.Errorf("%s: %.200s reads %+v, %v", file, line, m, err)
+			}
+			said++
+		}
+	}
+	if said < 20 {
+		t.Errorf("%d answers have labels", said)
 	}
 }
 
@@ -118,7 +145,7 @@ func read(r *Response, said *strings.Builder) error {
 			said.WriteString(section)
 			return err
 		})
-		said.WriteString(" " + strings.Join(m.Flags, ",") + " " + m.InternalDate.String())
+		fmt.Fprintf(said, " %+v", *m)
 		return err
 	case "FLAGS":
 		words, err := r.p.words()

@@ -10,7 +10,7 @@ import (
 
 func newReader(text []byte) *bufio.Reader { return bufio.NewReaderSize(bytes.NewReader(text), 64<<10) }
 
-// Whatever a server sends, reading it ends, panics nowhere, and reads the same byte by byte.
+// Whatever a server sends, reading it ends, panics nowhere, and does the same byte by byte, in the parser and in the layer.
 func FuzzResponse(f *testing.F) {
 	for _, seed := range []string{
 		"* 1 FETCH (UID 7 FLAGS (\\Seen) BODY[] {5}\r\nhello)\r\n", "* LIST (\\Noselect) \"/\" \"a\\\"b\"\r\n",
@@ -25,6 +25,7 @@ func FuzzResponse(f *testing.F) {
 		if slow := reading(iotestOneByte{bytes.NewReader(text)}); whole != slow {
 			t.Errorf("in one piece %q, byte by byte %q", whole, slow)
 		}
+		wantAlike(t, text)
 	})
 }
 

@@ -105,7 +105,8 @@ func (c *Conn) admit(x *execution, cmd *Command, line string) (*entry, error) {
 
 // transmit sends the command piece by piece. Small ones go out in one write.
 func (c *Conn) transmit(e *entry, cmd *Command, line string) error {
-	if c.packed = false; c.pack == nil {
+	c.packed = false
+	if c.pack == nil {
 		c.pack = bufio.NewWriterSize(sender{c}, progress)
 	}
 	text, begin := e.tag+" ", 0

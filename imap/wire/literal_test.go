@@ -288,6 +288,9 @@ func TestSeveralLiterals(t *testing.T) {
 				t.Errorf("the trace has no %q:\n%s", line, trace.String())
 			}
 		}
+		if strings.Contains(trace.String(), "C: \n") {
+			t.Errorf("the trace has an empty line:\n%s", trace.String())
+		}
 	}
 }
 

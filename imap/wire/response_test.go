@@ -32,6 +32,8 @@ func TestFetch(t *testing.T) {
 			`3 uid=7 gmail=1592225494819146101 labels=\Inbox|Work|To do|NIL|nil|+x|007|a"b|[x]|\Sent`,
 		},
 		{"* 3 FETCH (X-GM-LABELS ({3}\r\na b) X-GM-MSGID 18446744073709551615 UID 7)", "3 uid=7 gmail=18446744073709551615 labels=a b"},
+		{`* 3 FETCH (X-GM-LABELS ("\\Draft" \Drafts "\\Drafts" "Gr&APYA3w-e" Größe "日本 語" [Imap]/x "NIL" "") UID 7)`, `3 uid=7 labels=\Draft|\Drafts|\Drafts|Gr&APYA3w-e|Größe|日本 語|[Imap]/x|NIL|`},
+		{"* 3 FETCH (X-GM-THRID 18446744073709551615 X-GM-THRID NIL X-GM-RAW (a) UID 7)", "3 uid=7"}, // which nothing needs
 		{"* 3 FETCH (X-GM-LABELS () X-GM-MSGID 0 UID 7)", "3 uid=7 labels="},
 		{"* 3 FETCH (X-GM-LABELS NIL X-GM-MSGID 18446744073709551616 UID 7)", "3 uid=7"},
 		{"* 3 FETCH (UID 7 X-GM-MSGID -1 X-GM-LABELS (a b", "3 uid=7 labels=a|b error"},

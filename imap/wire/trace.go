@@ -106,9 +106,9 @@ func (t *Trace) sentCommand(text, verb string) {
 	t.write("C", tag+" "+verb+" ***")
 }
 
-// traceSent writes a segment of a command, if there is a trace.
+// traceSent writes a segment of a command, if there is a trace, and anything in it.
 func (c *Conn) traceSent(text, verb string) {
-	if c.options.Trace != nil {
+	if c.options.Trace != nil && text != "" {
 		c.options.Trace.sentCommand(text, verb)
 	}
 }

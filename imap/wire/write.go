@@ -92,9 +92,7 @@ func (c *Conn) segmentDone() []byte {
 	}
 	text := strings.TrimRight(string(line), "\r\n")
 	e := c.sent.entry
-	if text != "" {
-		c.traceSent(text, e.verb)
-	}
+	c.traceSent(text, e.verb)
 	size, synchronising, ok := announced(text)
 	waits := ok && synchronising
 	if ok {
