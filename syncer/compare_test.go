@@ -76,7 +76,7 @@ func told(list []Difference) string {
 			word += fmt.Sprintf(" %s=%s,%s not %s", d.Pair.Far, d.Pair.Near, d.Flags[d.Side].Letters(), d.Pair.Flags.Letters())
 		case Unknown, Unreadable:
 			word += " " + string(d.ID())
-		default:
+		case MailboxMissing, MailboxUnknown, Renumbered:
 			word += fmt.Sprintf(" %d", d.Messages)
 		}
 		if d.Waits {

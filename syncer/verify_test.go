@@ -18,19 +18,20 @@ type shelf struct {
 	bad map[mailbox.ID]error // what is no message
 }
 
-func (s shelf) Inspect(_ context.Context, name mailbox.Name, found func(mailbox.Message), bad func(mailbox.ID, error)) (func(mailbox.Flag) bool, error) {
+func (s shelf) Inspect(_ context.Context, name mailbox.Name, found func(mailbox.Message)) (*mailbox.Scan, error) {
 	b, err := s.box(name)
 	if err != nil {
 		return nil, err
 	}
+	scan := &mailbox.Scan{Settled: true, Unread: map[mailbox.ID]error{}}
 	for id, msg := range b.messages {
 		if why := s.bad[id]; why != nil {
-			bad(id, why)
+			scan.Unread[id] = why
 			continue
 		}
 		found(mailbox.Message{ID: id, Flags: msg.flags, Content: mailbox.Content{Stored: int64(len(msg.raw) - strings.Count(msg.raw, "\r"))}})
 	}
-	return nil, nil
+	return scan, nil
 }
 
 func (s shelf) Mend(_ context.Context, name mailbox.Name, id mailbox.ID, m mailbox.Message, body io.Reader) (mailbox.Content, error) {
@@ -105,10 +106,8 @@ func (w *world) change(side string, name mailbox.Name, id mailbox.ID, do func(*m
 	b.messages[id] = msg
 }
 
-// id is the near ID of a message.
-func (m *mirror) id(name mailbox.Name, far mailbox.ID) mailbox.ID {
-	return m.ledger.pairs[name][far].Near
-}
+// id is the near ID of a message of Work.
+func (m *mirror) id(far mailbox.ID) mailbox.ID { return m.ledger.pairs["Work"][far].Near }
 
 func (m *mirror) verify(t *testing.T, opts VerifyOptions) *Verification {
 	t.Helper()
@@ -167,18 +166,18 @@ var damages = []struct {
 }{
 	{name: "nothing", do: func(*mirror) {}},
 	{name: "nothing, read in full", deep: true, percent: 100, do: func(*mirror) {}},
-	{name: "a missing file", do: func(m *mirror) { m.change("near", "Work", m.id("Work", "3"), nil) }, want: "Work missing near 3"},
-	{name: "a truncated file", do: func(m *mirror) { m.change("near", "Work", m.id("Work", "3"), cut) }, want: "Work size near 3"},
-	{name: "one flipped byte", deep: true, do: func(m *mirror) { m.change("near", "Work", m.id("Work", "3"), flip) }, want: "Work bytes near 3"},
+	{name: "a missing file", do: func(m *mirror) { m.change("near", "Work", m.id("3"), nil) }, want: "Work missing near 3"},
+	{name: "a truncated file", do: func(m *mirror) { m.change("near", "Work", m.id("3"), cut) }, want: "Work size near 3"},
+	{name: "one flipped byte", deep: true, do: func(m *mirror) { m.change("near", "Work", m.id("3"), flip) }, want: "Work bytes near 3"},
 	{name: "one flipped byte, of unknown size", do: func(m *mirror) {
-		m.change("near", "Work", m.id("Work", "3"), flip)
+		m.change("near", "Work", m.id("3"), flip)
 		m.edit("Work", "3", func(p *mailbox.Pair) { p.Stored = 0 })
 	}, want: "Work bytes near 3"},
 	{name: "a size that was put down wrongly", do: func(m *mirror) { m.edit("Work", "3", func(p *mailbox.Pair) { p.Stored++ }) }},
-	{name: "a wrong flag here", do: func(m *mirror) { m.change("near", "Work", m.id("Work", "3"), star) }, want: "Work flags near 3"},
+	{name: "a wrong flag here", do: func(m *mirror) { m.change("near", "Work", m.id("3"), star) }, want: "Work flags near 3"},
 	{name: "a wrong flag there", do: func(m *mirror) { m.change("far", "Work", "3", star) }, want: "Work flags far 3"},
 	{name: "a flag and a byte", deep: true, do: func(m *mirror) {
-		m.change("near", "Work", m.id("Work", "3"), func(msg *message) { star(msg); flip(msg) })
+		m.change("near", "Work", m.id("3"), func(msg *message) { star(msg); flip(msg) })
 	}, want: "Work flags near 3; Work bytes near 3"},
 	{name: "an extra file", do: func(m *mirror) { m.near.put("Work", message{raw: "x"}) }, want: "Work unknown near new", mended: "as it is"},
 	{name: "a file that waits to be uploaded", do: func(m *mirror) {
@@ -187,12 +186,12 @@ var damages = []struct {
 	}, want: "Work unknown near new waits", mended: "as it is"},
 	{name: "missing on the server", do: func(m *mirror) { m.change("far", "Work", "3", nil) }, want: "Work missing far 3", mended: "as it is"},
 	{name: "missing on both", do: func(m *mirror) {
-		m.change("near", "Work", m.id("Work", "3"), nil)
+		m.change("near", "Work", m.id("3"), nil)
 		m.change("far", "Work", "3", nil)
 	}, want: "Work missing far 3; Work missing near 3", mended: "as it is"},
 	{name: "arrived since", do: func(m *mirror) { m.far.put("Work", m.write()) }, want: "Work unknown far 6 waits", mended: "as it is"},
 	{name: "forgotten by last", do: func(m *mirror) {
-		m.near.Remove(context.Background(), "Work", []mailbox.Doomed{{ID: m.id("Work", "3")}}) //nolint:errcheck // in memory
+		m.near.Remove(context.Background(), "Work", []mailbox.Doomed{{ID: m.id("3")}}) //nolint:errcheck // in memory
 		delete(m.ledger.pairs["Work"], "3")
 	}, want: "Work unknown far 3", mended: "Work unknown far 3 waits"},
 	{name: "other bytes on the server", percent: 100, do: func(m *mirror) { m.change("far", "Work", "3", flip) }, want: "Work bytes far 3", mended: "as it is"},
@@ -206,7 +205,7 @@ var damages = []struct {
 		m.edit("Work", "3", func(p *mailbox.Pair) { p.FarDigest = mailbox.Digest{} })
 	}, want: "Work size far 3", mended: "as it is"},
 	{name: "renumbered", do: func(m *mirror) { m.far.boxes["Work"].gen++ }, want: "Work renumbered far 5", mended: "as it is"},
-	{name: "no file can be read", do: func(m *mirror) { m.bad[m.id("Work", "3")] = errors.New("not a regular file") }, want: "Work unreadable near 3", mended: "as it is"},
+	{name: "no file can be read", do: func(m *mirror) { m.bad[m.id("3")] = errors.New("not a regular file") }, want: "Work unreadable near 3", mended: "as it is"},
 	{name: "a mailbox is missing here", do: func(m *mirror) { delete(m.near.boxes, "Work") }, want: "Work mailbox_missing near 5"},
 	{name: "a mailbox is missing there", do: func(m *mirror) { delete(m.far.boxes, "Work") }, want: "Work mailbox_missing far 5", mended: "as it is"},
 	{name: "a mailbox is missing on both", do: func(m *mirror) {
@@ -234,7 +233,7 @@ var damages = []struct {
 	}},
 	{name: "kept here on purpose, and lost", do: func(m *mirror) {
 		m.change("far", "Work", "3", nil)
-		m.change("near", "Work", m.id("Work", "3"), nil)
+		m.change("near", "Work", m.id("3"), nil)
 		m.edit("Work", "3", func(p *mailbox.Pair) { p.Parked = mailbox.Left })
 	}, want: "Work missing near 3", mended: "as it is"},
 }
@@ -318,9 +317,9 @@ func TestRepairDies(t *testing.T) {
 	for step, died := 1, true; died; step++ {
 		m := newMirror(t)
 		want := fmt.Sprint(m.far.content())
-		m.change("near", "Work", m.id("Work", "1"), star)
-		m.change("near", "Work", m.id("Work", "3"), nil)
-		m.change("near", "Work", m.id("Work", "4"), cut)
+		m.change("near", "Work", m.id("1"), star)
+		m.change("near", "Work", m.id("3"), nil)
+		m.change("near", "Work", m.id("4"), cut)
 		v := m.verify(t, VerifyOptions{})
 		m.near.mortal, m.ledger.mortal = &mortal{diesAt: step, after: step%2 == 0}, m.near.mortal
 		m.ledger.mortal = m.near.mortal
@@ -344,8 +343,8 @@ func TestRepairDies(t *testing.T) {
 // A second look leaves out what was only passing, and keeps what was found by reading.
 func TestConfirm(t *testing.T) {
 	m := newMirror(t)
-	m.change("near", "Work", m.id("Work", "1"), flip)
-	m.change("near", "Work", m.id("Work", "2"), star)
+	m.change("near", "Work", m.id("1"), flip)
+	m.change("near", "Work", m.id("2"), star)
 	m.change("far", "Work", "3", nil)
 	passing := m.near.put("Work", message{raw: "x"})
 	first := m.verify(t, VerifyOptions{Deep: true})
@@ -353,7 +352,7 @@ func TestConfirm(t *testing.T) {
 		t.Fatal(got)
 	}
 	m.change("near", "Work", passing, nil)
-	m.change("near", "Work", m.id("Work", "4"), star) // new since
+	m.change("near", "Work", m.id("4"), star) // new since
 	doubtful := first.Doubtful()
 	if len(doubtful) != 1 || !doubtful["Work"] {
 		t.Errorf("doubtful: %v", doubtful)
@@ -370,7 +369,7 @@ func TestConfirm(t *testing.T) {
 // What is missing from one look, and there in the next, is no difference, but a reason to look again later.
 func TestVerifyBesideChanges(t *testing.T) {
 	m := newMirror(t)
-	id := m.id("Work", "3")
+	id := m.id("3")
 	v, err := Verify(t.Context(), m.far, hiding{m.shelf, id}, m.ledger, VerifyOptions{})
 	if err != nil || m.words(v) != `mailbox "Work": 1 messages were moved or renamed meanwhile, and could not be looked at: temporary failure` {
 		t.Errorf("%q, %v", m.words(v), err)
@@ -386,12 +385,12 @@ type hiding struct {
 	id mailbox.ID
 }
 
-func (h hiding) Inspect(ctx context.Context, name mailbox.Name, found func(mailbox.Message), bad func(mailbox.ID, error)) (func(mailbox.Flag) bool, error) {
+func (h hiding) Inspect(ctx context.Context, name mailbox.Name, found func(mailbox.Message)) (*mailbox.Scan, error) {
 	return h.shelf.Inspect(ctx, name, func(m mailbox.Message) {
 		if m.ID != h.id {
 			found(m)
 		}
-	}, bad)
+	})
 }
 
 // As many messages are read again as the share says, rounded up, the same ones for the same seed.
@@ -457,7 +456,7 @@ func TestVerifyReadsOnce(t *testing.T) {
 func TestVerifyForeignForm(t *testing.T) {
 	m := newMirror(t)
 	for _, far := range []mailbox.ID{"2", "3"} {
-		m.change("near", "Work", m.id("Work", far), func(msg *message) { msg.raw = "X-TUID: abcdefghijkl\r\n" + msg.raw })
+		m.change("near", "Work", m.id(far), func(msg *message) { msg.raw = "X-TUID: abcdefghijkl\r\n" + msg.raw })
 		m.edit("Work", far, func(p *mailbox.Pair) { p.Digest = sum(m.near.boxes["Work"].messages[p.Near].raw).Digest })
 	}
 	m.change("far", "Work", "3", flip)
