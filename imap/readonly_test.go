@@ -50,6 +50,7 @@ func look(t *testing.T, a *Account, name mailbox.Name) {
 		t.Errorf("%d messages", len(ids))
 	}
 	_, again := a.Scan(ctx, mailbox.ScanRequest{Name: name, Since: first.Cursor, Known: all})
+	_, inspected := a.Inspect(ctx, name, func(mailbox.Message) {})
 	_, missing := a.Missing(ctx, name, append(ids, "99"))
 	_, vanished := a.Vanished(ctx, "Nowhere")
 	_, survey := a.Survey(ctx)
@@ -62,7 +63,7 @@ func look(t *testing.T, a *Account, name mailbox.Name) {
 		return err
 	}, func(id mailbox.ID, err error) { t.Error(id, err) })
 	identify := a.Identify(ctx, name, ids, func(mailbox.ID, mailbox.Content) {})
-	if err := errors.Join(again, missing, vanished, survey, sample, found, fetch, identify); err != nil || fetched != len(ids) {
+	if err := errors.Join(again, inspected, missing, vanished, survey, sample, found, fetch, identify); err != nil || fetched != len(ids) {
 		t.Fatal(fetched, err)
 	}
 }

@@ -1,6 +1,7 @@
 package mailbox
 
 import (
+	"slices"
 	"strings"
 	"testing"
 )
@@ -93,9 +94,18 @@ func TestPlain(t *testing.T) {
 		{"empty", "", sum("").Digest, true},
 		{"another octet", strings.Replace(plain, "end", "enD", 1), far, false},
 	} {
-		digests, err := Plain(strings.NewReader(tt.text))
-		if got := digests[0] == tt.want || digests[1] == tt.want; got != tt.same || err != nil {
-			t.Errorf("%s: %v, %v", tt.name, got, err)
+		for _, size := range []int{1, 7, 1 << 20} {
+			if size == 1 && len(tt.text) > maxHeader {
+				continue // which takes its time
+			}
+			p := NewPlainer()
+			for part := range slices.Chunk([]byte(tt.text), size) {
+				_, _ = p.Write(part) // which never fails
+			}
+			digests := p.Digests()
+			if got := digests[0] == tt.want || digests[1] == tt.want; got != tt.same {
+				t.Errorf("%s, in pieces of %d: %v", tt.name, size, got)
+			}
 		}
 	}
 }

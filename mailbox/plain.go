@@ -1,55 +1,68 @@
 package mailbox
 
 import (
-	"bufio"
 	"bytes"
 	"crypto/sha256"
-	"errors"
-	"io"
+	"hash"
 )
 
-// Plain reads a message in canonical form and returns the digests that it may have had before mbsync or offlineimap
-// stored it: without what they put into the header, and the same without the end of the last line. Without a Message-ID
-// nothing is known of that end, so that both are the same.
-func Plain(r io.Reader) (digests [2]Digest, err error) {
-	br := bufio.NewReaderSize(r, maxHeader)
-	header, err := br.Peek(maxHeader)
-	if err != nil && !errors.Is(err, io.EOF) {
-		return digests, err
-	}
-	if end := headerEnd(header, 0); end >= 0 {
-		header = header[:end]
-	}
-	named := MessageID(header) != ""
-	whole := sha256.New()
-	whole.Write(untagged(bytes.Clone(header)))
-	if _, err := br.Discard(len(header)); err != nil {
-		return digests, err
-	}
-	last := &holdBack{w: whole}
-	if _, err := io.Copy(last, br); err != nil {
-		return digests, err
-	}
-	whole.Sum(digests[1][:0])
-	whole.Write(last.held)
-	whole.Sum(digests[0][:0])
-	if !named || string(last.held) != "\r\n" {
-		digests[1] = digests[0]
-	}
-	return digests, nil
+// A Plainer computes the digests that a message may have had before mbsync or offlineimap stored it, from its canonical
+// form, written to it in pieces of any size. Its Write never fails. Use NewPlainer.
+type Plainer struct {
+	whole  hash.Hash
+	header []byte // until it is complete
+	begun  bool   // the header is in whole
+	named  bool   // it has a Message-ID
+	last   []byte // the last two octets, which are not in whole
 }
 
-// A holdBack hands on all but the last two octets.
-type holdBack struct {
-	w    io.Writer
-	held []byte
-}
+// NewPlainer returns a Plainer that has seen nothing yet.
+func NewPlainer() *Plainer { return &Plainer{whole: sha256.New()} }
 
 // Write takes the next octets.
-func (h *holdBack) Write(p []byte) (int, error) {
-	all := append(h.held, p...) //nolint:gocritic // a buffer of its own each time
+func (p *Plainer) Write(b []byte) (int, error) {
+	if p.begun {
+		p.body(b)
+		return len(b), nil
+	}
+	p.header = append(p.header, b...)
+	end := headerEnd(p.header, 0)
+	if end < 0 && len(p.header) >= maxHeader {
+		end = maxHeader
+	}
+	if end >= 0 {
+		p.begin(min(end, maxHeader))
+	}
+	return len(b), nil
+}
+
+// begin takes the header, which ends there, as it was.
+func (p *Plainer) begin(end int) {
+	header, rest := p.header[:end], p.header[end:]
+	p.begun, p.header = true, nil
+	p.named = MessageID(header) != ""
+	p.body(untagged(header))
+	p.body(rest)
+}
+
+func (p *Plainer) body(b []byte) {
+	all := append(p.last, b...)
 	keep := max(0, len(all)-2)
-	_, err := h.w.Write(all[:keep])
-	h.held = bytes.Clone(all[keep:])
-	return len(p), err
+	p.whole.Write(all[:keep])
+	p.last = bytes.Clone(all[keep:])
+}
+
+// Digests returns that of the message without what was put into its header, and of the same without the end of its last
+// line. Without a Message-ID nothing is known of that end, and both are the same. Nothing may be written afterwards.
+func (p *Plainer) Digests() (digests [2]Digest) {
+	if !p.begun {
+		p.begin(min(len(p.header), maxHeader))
+	}
+	p.whole.Sum(digests[1][:0])
+	p.whole.Write(p.last)
+	p.whole.Sum(digests[0][:0])
+	if !p.named || string(p.last) != "\r\n" {
+		digests[1] = digests[0]
+	}
+	return digests
 }

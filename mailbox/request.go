@@ -28,6 +28,18 @@ type Known interface {
 	All() iter.Seq[ID]
 }
 
+// Nothing is a Known that has no ID.
+type Nothing struct{}
+
+// Len implements Known.
+func (Nothing) Len() int { return 0 }
+
+// Has implements Known.
+func (Nothing) Has(ID) bool { return false }
+
+// All implements Known.
+func (Nothing) All() iter.Seq[ID] { return func(func(ID) bool) {} }
+
 // A Place names one message of one side.
 type Place struct {
 	Mailbox Name

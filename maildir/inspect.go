@@ -14,10 +14,9 @@ import (
 var errTwice = errors.New("another file has the same name up to the colon")
 
 // Inspect lists a mailbox, and neither reads a file nor changes one. found is told of each message: its flags, and in
-// Content.Stored how many octets its file has. bad is told of what is no message, under its base name or, where that
-// would not tell it from another, the name of the file. What Inspect leaves out may have been renamed meanwhile; Missing
-// is proof. holds tells which flags the mailbox can show.
-func (t *Tree) Inspect(ctx context.Context, name mailbox.Name, found func(mailbox.Message), bad func(mailbox.ID, error)) (holds func(mailbox.Flag) bool, err error) {
+// Content.Stored how many octets its file has. What is no message is Unread, under its base name or, where that would not
+// tell it from another, the name of the file. What Inspect leaves out may have been renamed meanwhile; Missing is proof.
+func (t *Tree) Inspect(ctx context.Context, name mailbox.Name, found func(mailbox.Message)) (*mailbox.Scan, error) {
 	b, err := t.open(name)
 	if err != nil {
 		return nil, err
@@ -31,6 +30,7 @@ func (t *Tree) Inspect(ctx context.Context, name mailbox.Name, found func(mailbo
 	if err != nil {
 		return nil, b.wrap("read the keywords of", err)
 	}
+	scan := &mailbox.Scan{Full: true, Settled: true, Unread: map[mailbox.ID]error{}}
 	var first unix.Stat_t // the file that has the base name
 	for i, e := range l.entries {
 		if err := ctx.Err(); err != nil {
@@ -46,18 +46,19 @@ func (t *Tree) Inspect(ctx context.Context, name mailbox.Name, found func(mailbo
 		case err != nil:
 			return nil, b.wrap("look into", err)
 		case e.base == "":
-			bad(mailbox.ID(e.name), errNoBase)
+			scan.Unread[mailbox.ID(e.name)] = errNoBase
 		case first.Ino != 0:
-			bad(mailbox.ID(e.name), errTwice)
+			scan.Unread[mailbox.ID(e.name)] = errTwice
 		case st.Mode&unix.S_IFMT != unix.S_IFREG:
 			first = st
-			bad(e.id(), errIrregular)
+			scan.Unread[e.id()] = errIrregular
 		default:
 			first = st
 			found(mailbox.Message{ID: e.id(), Flags: kw.flags(e.letters()), Content: mailbox.Content{Stored: st.Size}})
 		}
 	}
-	return kw.holds, nil
+	scan.Holds = kw.holds
+	return scan, nil
 }
 
 // glance reads cur and new once, without asking the file system for its clock.

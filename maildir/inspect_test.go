@@ -16,7 +16,7 @@ import (
 func (w *world) inspect(name mailbox.Name) (string, func(mailbox.Flag) bool) {
 	w.t.Helper()
 	var words []string
-	holds, err := w.Inspect(w.t.Context(), name, func(m mailbox.Message) {
+	scan, err := w.Inspect(w.t.Context(), name, func(m mailbox.Message) {
 		word := string(m.ID)
 		if !m.Flags.Empty() {
 			word += "," + m.Flags.Letters()
@@ -25,12 +25,15 @@ func (w *world) inspect(name mailbox.Name) (string, func(mailbox.Flag) bool) {
 			word += "+" + string(k)
 		}
 		words = append(words, fmt.Sprintf("%s#%d", word, m.Content.Stored))
-	}, func(id mailbox.ID, _ error) { words = append(words, "!"+string(id)) })
+	})
 	if err != nil {
 		w.t.Fatal(err)
 	}
+	for id := range scan.Unread {
+		words = append(words, "!"+string(id))
+	}
 	slices.Sort(words)
-	return strings.Join(words, " "), holds
+	return strings.Join(words, " "), scan.Holds
 }
 
 // Inspect tells of every message and of what is none, and changes nothing.

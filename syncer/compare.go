@@ -140,13 +140,13 @@ type comparison struct {
 
 func (c *comparison) pair(p mailbox.Pair) {
 	switch p.Parked {
-	case mailbox.Paired:
 	case mailbox.Pending:
 		c.Pending++
 	case mailbox.Kept:
 		c.Kept++
 	case mailbox.Left:
 		c.Left++
+	case mailbox.Paired:
 	}
 	var there, absent [2]bool
 	var now [2]listed
@@ -191,7 +191,7 @@ func (c *comparison) pair(p mailbox.Pair) {
 
 // has tells whether a side should have the message of a pair.
 func has(side Side, p mailbox.Pair) bool {
-	return idOn(side, p) != "" && (side != Far || p.Parked != mailbox.Left)
+	return idOn(side, p) != "" && (side == Near || p.Parked != mailbox.Left)
 }
 
 // flags compares what both sides have. If they agree with each other, it does not matter that last does not know yet.

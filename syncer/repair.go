@@ -49,36 +49,19 @@ func (r *repair) mailbox(ctx context.Context, m *Verified) error { //nolint:goco
 	if err := r.make(ctx, m); err != nil {
 		return err
 	}
-	gone := map[mailbox.ID]bool{} // on the far side
-	for _, d := range m.Differences {
-		gone[d.Pair.Far] = gone[d.Pair.Far] || d.Kind == Absent && d.Side == Far
-	}
-	var flags, fetch []*Difference
-	anew := false
-	for i := range m.Differences {
-		d := &m.Differences[i]
-		lost := d.Pair.Far == "" || d.Pair.Parked == mailbox.Left || gone[d.Pair.Far]
-		switch {
-		case d.Kind == WrongFlags:
-			flags = append(flags, d)
-		case d.Kind == Unknown && d.Side == Far && !d.Waits:
-			d.Waits, anew = true, true
-		case d.Side == Near && (d.Kind == Absent || d.Kind == WrongSize || d.Kind == WrongBytes):
-			if lost {
-				d.Err = errNotMended
-				continue
-			}
-			fetch = append(fetch, d)
-		}
-	}
+	flags, fetch, anew := sortOut(m)
 	if err := r.flag(ctx, m.Mailbox, flags); err != nil {
 		return err
 	}
-	for _, d := range fetch { // of which the record must not be that of before
-		for _, f := range flags {
-			if f.Mended && f.Pair.Far == d.Pair.Far {
-				d.Pair.Flags = f.Pair.Flags
-			}
+	reflagged := map[mailbox.ID]mailbox.Flags{} // what is fetched is recorded with these
+	for _, d := range flags {
+		if d.Mended {
+			reflagged[d.Pair.Far] = d.Pair.Flags
+		}
+	}
+	for _, d := range fetch {
+		if f, ok := reflagged[d.Pair.Far]; ok {
+			d.Pair.Flags = f
 		}
 	}
 	if err := r.fetchAll(ctx, m.Mailbox, fetch); err != nil {
@@ -90,39 +73,59 @@ func (r *repair) mailbox(ctx context.Context, m *Verified) error { //nolint:goco
 	return nil
 }
 
-// make makes a mailbox that the near side lacks, and finds out what is missing in it then. Of that only those messages are
-// listed one by one that cannot be mended.
-func (r *repair) make(ctx context.Context, m *Verified) error { //nolint:gocognit // it looks at one difference, and at what lies below it
+// sortOut finds out which differences need flags, which need bytes, and whether the next run has to look at everything.
+func sortOut(m *Verified) (flags, fetch []*Difference, anew bool) {
+	gone := map[mailbox.ID]bool{} // on the far side
+	for _, d := range m.Differences {
+		gone[d.Pair.Far] = gone[d.Pair.Far] || d.Kind == Absent && d.Side == Far
+	}
 	for i := range m.Differences {
 		d := &m.Differences[i]
-		if d.Kind != MailboxMissing || d.Side != Near {
-			continue
-		}
-		if slices.ContainsFunc(m.Differences, func(o Difference) bool { return o.Kind == MailboxMissing && o.Side == Far }) {
+		switch {
+		case d.Kind == WrongFlags:
+			flags = append(flags, d)
+		case d.Kind == Unknown && d.Side == Far && !d.Waits:
+			d.Waits, anew = true, true
+		case d.Side == Far || d.Kind != Absent && d.Kind != WrongSize && d.Kind != WrongBytes:
+		case d.Pair.Far == "" || d.Pair.Parked == mailbox.Left || gone[d.Pair.Far]:
 			d.Err = errNotMended
-			return nil
+		default:
+			fetch = append(fetch, d)
 		}
-		if err := r.side[Near].Create(ctx, m.Mailbox); err != nil {
-			return fmt.Errorf("make it again: %w", err)
-		}
-		only := func(name mailbox.Name) bool { return name == m.Mailbox }
-		again, err := Verify(ctx, r.side[Far], r.side[Near], r.ledger, VerifyOptions{Mailboxes: only})
-		if err != nil {
-			return err
-		}
-		d.Mended = true
-		for _, inside := range again.Mailboxes {
-			if err := r.mailbox(ctx, inside); err != nil {
-				return err
-			}
-			for _, left := range inside.Differences {
-				if !left.Mended && left.Side == Near {
-					m.Differences = append(m.Differences, left)
-				}
-			}
-		}
+	}
+	return flags, fetch, anew
+}
+
+// make makes a mailbox that the near side lacks, and mends what is missing in it then. Of that only those messages are
+// listed one by one that cannot be mended.
+func (r *repair) make(ctx context.Context, m *Verified) error {
+	lacks := func(side Side) int {
+		return slices.IndexFunc(m.Differences, func(d Difference) bool { return d.Kind == MailboxMissing && d.Side == side })
+	}
+	at := lacks(Near)
+	if at < 0 {
 		return nil
 	}
+	if lacks(Far) >= 0 {
+		m.Differences[at].Err = errNotMended
+		return nil
+	}
+	if err := r.side[Near].Create(ctx, m.Mailbox); err != nil {
+		return fmt.Errorf("make it again: %w", err)
+	}
+	only := func(name mailbox.Name) bool { return name == m.Mailbox }
+	again, err := Verify(ctx, r.side[Far], r.side[Near], r.ledger, VerifyOptions{Mailboxes: only})
+	if err != nil {
+		return err
+	}
+	for _, inside := range again.Mailboxes {
+		if err := r.mailbox(ctx, inside); err != nil {
+			return err
+		}
+		left := slices.DeleteFunc(inside.Differences, func(d Difference) bool { return d.Mended || d.Side == Far })
+		m.Differences = append(m.Differences, left...)
+	}
+	m.Differences[at].Mended = true
 	return nil
 }
 

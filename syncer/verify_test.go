@@ -18,19 +18,20 @@ type shelf struct {
 	bad map[mailbox.ID]error // what is no message
 }
 
-func (s shelf) Inspect(_ context.Context, name mailbox.Name, found func(mailbox.Message), bad func(mailbox.ID, error)) (func(mailbox.Flag) bool, error) {
+func (s shelf) Inspect(_ context.Context, name mailbox.Name, found func(mailbox.Message)) (*mailbox.Scan, error) {
 	b, err := s.box(name)
 	if err != nil {
 		return nil, err
 	}
+	scan := &mailbox.Scan{Settled: true, Unread: map[mailbox.ID]error{}}
 	for id, msg := range b.messages {
 		if why := s.bad[id]; why != nil {
-			bad(id, why)
+			scan.Unread[id] = why
 			continue
 		}
 		found(mailbox.Message{ID: id, Flags: msg.flags, Content: mailbox.Content{Stored: int64(len(msg.raw) - strings.Count(msg.raw, "\r"))}})
 	}
-	return nil, nil
+	return scan, nil
 }
 
 func (s shelf) Mend(_ context.Context, name mailbox.Name, id mailbox.ID, m mailbox.Message, body io.Reader) (mailbox.Content, error) {
@@ -106,9 +107,7 @@ func (w *world) change(side string, name mailbox.Name, id mailbox.ID, do func(*m
 }
 
 // id is the near ID of a message of Work.
-func (m *mirror) id(far mailbox.ID) mailbox.ID {
-	return m.ledger.pairs["Work"][far].Near
-}
+func (m *mirror) id(far mailbox.ID) mailbox.ID { return m.ledger.pairs["Work"][far].Near }
 
 func (m *mirror) verify(t *testing.T, opts VerifyOptions) *Verification {
 	t.Helper()
@@ -386,12 +385,12 @@ type hiding struct {
 	id mailbox.ID
 }
 
-func (h hiding) Inspect(ctx context.Context, name mailbox.Name, found func(mailbox.Message), bad func(mailbox.ID, error)) (func(mailbox.Flag) bool, error) {
+func (h hiding) Inspect(ctx context.Context, name mailbox.Name, found func(mailbox.Message)) (*mailbox.Scan, error) {
 	return h.shelf.Inspect(ctx, name, func(m mailbox.Message) {
 		if m.ID != h.id {
 			found(m)
 		}
-	}, bad)
+	})
 }
 
 // As many messages are read again as the share says, rounded up, the same ones for the same seed.

@@ -14,9 +14,9 @@ import (
 	"mailtwin/mailbox"
 )
 
-// A part of a mailbox is read at once: of the far side as much as one download, of the near side more, for a Maildir
-// reads the names of all files for each part.
-const nearCount = 4000
+// A part of a mailbox is read at once: of the far side as much as one download, of the near side more, and one part after
+// the other, for a Maildir reads the names of all files for each part.
+const nearCount = 10_000
 
 // A reading is what is to be read of one mailbox.
 type reading struct {
@@ -35,13 +35,18 @@ func (v *verifier) readAll(ctx context.Context) error {
 	}
 	group, working := errgroup.WithContext(ctx)
 	group.SetLimit(max(1, v.opts.Workers))
-	load := func(r *reading, side Side, part []mailbox.Pair) bool {
-		group.Go(func() error { return v.tolerate(r.Mailbox, v.read(working, r, side, part)) })
-		return working.Err() == nil
+	read := func(r *reading, side Side, part []mailbox.Pair) error {
+		return v.tolerate(r.Mailbox, v.read(working, r, side, part))
 	}
 	var failed error
 	for _, r := range v.reads {
-		if failed = v.loads(ctx, r, load); failed != nil {
+		absent := r.absent()
+		group.Go(func() error { return v.nearParts(working, r, absent, read) })
+		failed = v.farParts(working, r, absent, func(r *reading, side Side, part []mailbox.Pair) error {
+			group.Go(func() error { return read(r, side, part) })
+			return working.Err()
+		})
+		if failed != nil {
 			break
 		}
 	}
@@ -61,15 +66,16 @@ func (v *verifier) announce(ctx context.Context) error {
 	}
 	var messages int
 	var octets int64
-	count := func(_ *reading, _ Side, part []mailbox.Pair) bool {
+	count := func(_ *reading, _ Side, part []mailbox.Pair) error {
 		messages += len(part)
 		for _, p := range part {
 			octets += p.Size
 		}
-		return true
+		return nil
 	}
 	for _, r := range v.reads {
-		if err := v.loads(ctx, r, count); err != nil {
+		absent := r.absent()
+		if err := errors.Join(v.nearParts(ctx, r, absent, count), v.farParts(ctx, r, absent, count)); err != nil {
 			return err
 		}
 	}
@@ -80,40 +86,48 @@ func (v *verifier) announce(ctx context.Context) error {
 	return nil
 }
 
-// loads cuts what is to be read of a mailbox into parts, until load returns false.
-func (v *verifier) loads(ctx context.Context, r *reading, load func(*reading, Side, []mailbox.Pair) bool) error {
-	absent := maps.Clone(r.rewritten) // or missing on either side: what is not to be read
-	if absent == nil {
-		absent = map[mailbox.ID]bool{}
-	}
+// absent are the messages that need not be read: they are missing on either side, or known to have other bytes.
+func (r *reading) absent() map[mailbox.ID]bool {
+	absent := map[mailbox.ID]bool{}
+	maps.Copy(absent, r.rewritten)
 	for _, d := range r.Differences {
 		if d.Kind == Absent {
 			absent[d.ID()] = true
 		}
 	}
-	if r.looked[Near] && !v.opts.Deep && len(r.doubtful) > 0 {
-		load(r, Near, r.doubtful)
-	}
-	if r.looked[Near] && v.opts.Deep {
+	return absent
+}
+
+// A partly does something with a part of what is to be read.
+type partly func(r *reading, side Side, part []mailbox.Pair) error
+
+// nearParts cuts what is to be read of a mailbox on the near side into parts.
+func (v *verifier) nearParts(ctx context.Context, r *reading, absent map[mailbox.ID]bool, do partly) error {
+	switch {
+	case !r.looked[Near]:
+	case v.opts.Deep:
 		choose := func(p mailbox.Pair) bool { return p.Near != "" && !absent[p.Near] }
-		if err := v.parts(ctx, r, Near, choose, nearCount, 1<<62, load); err != nil {
-			return err
-		}
-	}
-	if r.looked[Far] && v.opts.Percent > 0 {
-		choose, err := v.choice(ctx, r.Mailbox, absent)
-		if err != nil {
-			return err
-		}
-		return v.parts(ctx, r, Far, choose, downloadCount, downloadOctets, load)
+		return v.parts(ctx, r, Near, choose, nearCount, 1<<62, do)
+	case len(r.doubtful) > 0:
+		return do(r, Near, r.doubtful)
 	}
 	return nil
 }
 
+// farParts does the same with the far side.
+func (v *verifier) farParts(ctx context.Context, r *reading, absent map[mailbox.ID]bool, do partly) error {
+	if !r.looked[Far] || v.opts.Percent == 0 {
+		return nil
+	}
+	choose, err := v.choice(ctx, r.Mailbox, absent)
+	if err != nil {
+		return err
+	}
+	return v.parts(ctx, r, Far, choose, downloadCount, downloadOctets, do)
+}
+
 // parts cuts the pairs that are chosen into parts of at most so many messages and octets.
-func (v *verifier) parts(ctx context.Context, r *reading, side Side, choose func(mailbox.Pair) bool, count int, octets int64,
-	load func(*reading, Side, []mailbox.Pair) bool,
-) error {
+func (v *verifier) parts(ctx context.Context, r *reading, side Side, choose func(mailbox.Pair) bool, count int, octets int64, do partly) error {
 	var part []mailbox.Pair
 	var size int64
 	for pair, err := range v.ledger.Pairs(ctx, r.Mailbox) {
@@ -124,17 +138,17 @@ func (v *verifier) parts(ctx context.Context, r *reading, side Side, choose func
 			continue
 		}
 		if len(part) == count || len(part) > 0 && size+pair.Size > octets {
-			if !load(r, side, part) {
-				return nil
+			if err := do(r, side, part); err != nil {
+				return err
 			}
 			part, size = nil, 0
 		}
 		part, size = append(part, pair), size+pair.Size
 	}
-	if len(part) > 0 {
-		load(r, side, part)
+	if len(part) == 0 {
+		return nil
 	}
-	return nil
+	return do(r, side, part)
 }
 
 // readable tells whether the far side has a message whose bytes are known.
@@ -190,9 +204,9 @@ func (v *verifier) read(ctx context.Context, r *reading, side Side, part []mailb
 	err := v.side[side].Fetch(ctx, r.Mailbox, sideIDs(side, part), func(id mailbox.ID, body io.Reader) error {
 		sum := mailbox.NewSummer()
 		delete(failed, id)
-		if _, err := io.CopyBuffer(sum, &counter{r: body, progress: v.opts.Events}, buffer); err != nil {
-			failed[id] = err // of a file; a line that broke is mended, and the body comes once more
-			return nil       //nolint:nilerr // it is told of this message, and the others are read
+		if _, unread := io.CopyBuffer(sum, &counter{r: body, progress: v.opts.Events}, buffer); unread != nil {
+			failed[id] = unread // of a file; a line that broke is mended, and the body comes once more
+			return nil
 		}
 		contents[id] = sum.Content()
 		if v.opts.Events != nil {
@@ -260,9 +274,11 @@ func (v *verifier) judge(ctx context.Context, d *Difference, content mailbox.Con
 // restyled tells whether the near message is the far one as mbsync or offlineimap stored it.
 func (v *verifier) restyled(ctx context.Context, name mailbox.Name, near mailbox.ID, far mailbox.Digest) (same bool, err error) {
 	err = v.side[Near].Fetch(ctx, name, []mailbox.ID{near}, func(_ mailbox.ID, body io.Reader) error {
-		digests, err := mailbox.Plain(body)
-		same = err == nil && (digests[0] == far || digests[1] == far)
-		return nil // what cannot be read is not the same; --deep names it
+		plain := mailbox.NewPlainer()
+		_, unread := io.Copy(plain, body)
+		digests := plain.Digests()
+		same = unread == nil && (digests[0] == far || digests[1] == far)
+		return nil // what cannot be read is not the same; a look at this side names it
 	}, func(mailbox.ID, error) {})
 	if errors.Is(err, mailbox.ErrNoMailbox) {
 		err = nil

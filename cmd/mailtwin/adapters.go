@@ -43,6 +43,8 @@ func (n nearSide) Delete(ctx context.Context, name mailbox.Name, _ []mailbox.ID)
 var (
 	_ syncer.Recaller  = farSide{}
 	_ syncer.Recaller  = gmailSide{}
+	_ syncer.Inspector = farSide{}
+	_ syncer.Inspector = gmailSide{}
 	_ syncer.Inspector = nearSide{}
 	_ syncer.Mender    = nearSide{}
 	_ syncer.Pretender = nearSide{}

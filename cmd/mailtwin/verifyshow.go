@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"mime"
+	"slices"
 	"strings"
 	"time"
 
@@ -27,7 +28,6 @@ func (v *verifyRun) counts(d *syncer.Difference) bool {
 // tellDifferences tells all that was found, one by one, and what to do about each kind once.
 func (v *verifyRun) tellDifferences(ctx context.Context) error { //nolint:gocognit // a list of kinds, one line each
 	var hints []string
-	said := map[string]bool{}
 	for _, m := range v.found.Mailboxes {
 		about, err := v.headings(ctx, m)
 		if err != nil {
@@ -37,32 +37,25 @@ func (v *verifyRun) tellDifferences(ctx context.Context) error { //nolint:gocogn
 		for i := range m.Differences {
 			d := &m.Differences[i]
 			v.shown.add(v, d)
-			switch {
-			case v.opts.json:
-				v.teller.event("difference", v.fields(d, about[d.Pair.Near]))
-			case v.counts(d) || d.Mended:
-				v.tell(d, about[d.Pair.Near])
-			case d.Kind == syncer.Unknown && d.Side == syncer.Far: // there may be many
+			if v.tell(d, about[d.Pair.Near]) {
 				arrived++
-			case v.teller.loud():
-				v.tell(d, about[d.Pair.Near])
 			}
-			if hint := v.wording(d).hint; v.counts(d) && !said[hint] {
-				said[hint] = true
-				hints = append(hints, showLong(hint))
+			if hint := showLong(v.wording(d).hint); v.counts(d) && !slices.Contains(hints, hint) {
+				hints = append(hints, hint)
 			}
 		}
 		if arrived > 0 && v.teller.loud() {
 			v.line("%s: %s on the server, not synced yet", show(string(m.Mailbox)), plural(arrived, "new message"))
 		}
 	}
-	if !v.opts.json {
-		v.teller.bar.aside(func() {
-			for _, hint := range hints {
-				v.env.hint(hint)
-			}
-		})
+	if v.opts.json {
+		return nil
 	}
+	v.teller.bar.aside(func() {
+		for _, hint := range hints {
+			v.env.hint(hint)
+		}
+	})
 	return nil
 }
 
@@ -77,8 +70,19 @@ func (c *verifyCounts) add(v *verifyRun, d *syncer.Difference) {
 	}
 }
 
-// tell tells a person of one difference.
-func (v *verifyRun) tell(d *syncer.Difference, about heading) {
+// tell tells of one difference. Of a message that is only new, of which there may be many, it tells no person, and returns
+// true.
+func (v *verifyRun) tell(d *syncer.Difference, about heading) (isNew bool) {
+	counts := v.counts(d) || d.Mended
+	switch {
+	case v.opts.json:
+		v.teller.event("difference", v.fields(d, about))
+		return false
+	case !counts && d.Kind == syncer.Unknown && d.Side == syncer.Far:
+		return true
+	case !counts && !v.teller.loud():
+		return false
+	}
 	text := showLong(v.wording(d).text)
 	if v.opts.repair {
 		text += "; " + showLong(mending(d))
@@ -87,6 +91,7 @@ func (v *verifyRun) tell(d *syncer.Difference, about heading) {
 	if text := about.String(); text != "" {
 		v.line("  %s", text)
 	}
+	return false
 }
 
 // wording is what there is to say of a difference.

@@ -56,6 +56,22 @@ func (a *Account) compared(name mailbox.Name) {
 	delete(a.due, name)
 }
 
+// Inspect lists a mailbox as Scan does without a cursor.
+func (a *Account) Inspect(ctx context.Context, name mailbox.Name, found func(mailbox.Message)) (*mailbox.Scan, error) {
+	if !a.isView(name) {
+		return a.Account.Inspect(ctx, name, found)
+	}
+	scan, err := a.Scan(ctx, mailbox.ScanRequest{Name: name, Known: mailbox.Nothing{}})
+	if err != nil {
+		return nil, err
+	}
+	for _, m := range scan.Present {
+		found(m)
+	}
+	scan.Present = nil
+	return scan, nil
+}
+
 func (a *Account) markAfter(req mailbox.ScanRequest, validity, next, count uint32) string {
 	old, _ := readMark(req.Since.Mark) // without one nothing was known before
 	return a.mark(req.Name, validity, next, count, old.highest)

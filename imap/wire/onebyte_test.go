@@ -16,11 +16,11 @@ type saying struct {
 	said io.Reader
 }
 
-func (s saying) Read(p []byte) (int, error)      { return s.said.Read(p) }
-func (saying) Write(p []byte) (int, error)       { return len(p), nil }
-func (saying) Close() error                      { return nil }
-func (saying) SetReadDeadline(time.Time) error   { return nil }
-func (saying) SetWriteDeadline(time.Time) error  { return nil }
+func (s saying) Read(p []byte) (int, error)     { return s.said.Read(p) }
+func (saying) Write(p []byte) (int, error)      { return len(p), nil }
+func (saying) Close() error                     { return nil }
+func (saying) SetReadDeadline(time.Time) error  { return nil }
+func (saying) SetWriteDeadline(time.Time) error { return nil }
 
 // wantAlike fails unless a text that comes byte by byte does in the whole layer what it does in one piece: what go-imap gets
 // of it, what is understood of it for commands of our own, what is reported and heard, and how it ends.

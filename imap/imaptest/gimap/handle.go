@@ -126,7 +126,7 @@ func (c *session) carryOut(cmd *command, fault *Fault) error {
 		c.out = []chunk{{text: []byte("* " + byeLiteral + "\r\n")}}
 		return errors.Join(c.send(), c.flush(), errClosed)
 	}
-	return c.after(cmd)
+	return c.after()
 }
 
 // bare takes the code in brackets out of an answer.
@@ -156,14 +156,14 @@ func (c *session) do(cmd *command) string {
 }
 
 // after does what can be done only when the answer is out.
-func (c *session) after(cmd *command) error {
-	if cmd.verb == "COMPRESS" && c.pack == nil && len(cmd.args) == 1 {
-		if err := c.send(); err != nil {
-			return err
-		}
-		return c.compress()
+func (c *session) after() error {
+	if !c.packs || c.pack != nil {
+		return nil
 	}
-	return nil
+	if err := c.send(); err != nil {
+		return err
+	}
+	return c.compress()
 }
 
 func (c *session) success(*command) string { return "OK Success" }
@@ -203,6 +203,7 @@ func (c *session) deflate(cmd *command) string {
 	if len(cmd.args) != 1 || !cmd.args[0].is("DEFLATE") || c.pack != nil || c.s.o.NoCompress {
 		return badCommand
 	}
+	c.packs = true
 	return "OK Success"
 }
 

@@ -21,6 +21,7 @@ type session struct {
 	r     *bufio.Reader
 	w     *bufio.Writer
 	pack  *flate.Writer // where the session is compressed
+	packs bool          // that it will be, as soon as the answer is out
 	inner *plain        // what goes through it
 	out   []chunk       // what the command under way has to say
 	now   *Fault
