@@ -1,6 +1,10 @@
 package syncer
 
-import "mailtwin/mailbox"
+import (
+	"slices"
+
+	"mailtwin/mailbox"
+)
 
 // adopt pairs what is new on both sides of one mailbox, first by what was told outright, then by content, and returns
 // what is left of both.
@@ -35,17 +39,37 @@ func (p *planner) adopt(s *Steps, arrived [2][]Arrival) (fars, nears []Arrival) 
 	return fars, nears
 }
 
-// expect notes what is adopted, before anything is uploaded: what is new in another mailbox, too, need not be.
+// expect notes what is adopted, before anything is transferred: what is new in another mailbox, too, need not be.
 func (p *planner) expect(d Delta) {
 	if len(d.New[Far]) == 0 || len(d.New[Near]) == 0 {
 		return
 	}
 	partner := partners(d.New)
 	for _, near := range d.New[Near] {
-		if _, ok := partner[near.ID]; ok && !near.digest().IsZero() {
-			p.going[near.digest()] = d.Mailbox
+		far, ok := partner[near.ID]
+		if !ok || near.digest().IsZero() {
+			continue
+		}
+		p.going[near.digest()] = d.Mailbox
+		if far.AccountID != "" {
+			p.same[far.AccountID] = near
 		}
 	}
+}
+
+// recognised tells of far arrivals what is known of them from another mailbox, where they are adopted.
+func (p *planner) recognised(fars []Arrival) []Arrival {
+	if len(p.same) == 0 {
+		return fars
+	}
+	fars = slices.Clone(fars)
+	for i, a := range fars {
+		near, ok := p.same[a.AccountID]
+		if ok && a.digest().IsZero() {
+			fars[i].Hint, fars[i].Evidence = near.Hint, &Evidence{Content: near.Evidence.Content}
+		}
+	}
+	return fars
 }
 
 // lastOf returns what last knows of a message that both sides moved to the same mailbox; nothing for one that is new.

@@ -11,7 +11,7 @@ import (
 func (p *planner) arrivals(s *Steps, d Delta) {
 	policy := p.policy
 	fars, nears := p.adopt(s, d.New)
-	fars, nears = p.await(s, Far, fars), p.await(s, Near, nears)
+	fars, nears = p.await(s, Far, p.recognised(fars)), p.await(s, Near, nears)
 	if len(nears) == 0 && s.Mailbox != policy.Trash && !slices.ContainsFunc(fars, func(a Arrival) bool { return a.Evidence != nil }) {
 		p.download(s, fars)
 		return

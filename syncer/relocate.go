@@ -84,12 +84,18 @@ func (a *applier) routeChunk(ctx context.Context, j *job, key route, part []Relo
 		return err
 	}
 	arrived, kept, err := a.carryOut(ctx, j, key, part)
-	if err != nil {
+	never := errors.Is(err, mailbox.ErrCannotLink)
+	if err != nil && !never {
 		return err
 	}
 	var agreements []Agreement
 	for _, m := range part {
 		id, ok := arrived[m.From.ID]
+		if !ok && m.Pair == nil && key.side == Far && !never && a.mayShow() {
+			a.soilJob(j, Near)
+			a.touch(j.name)
+			continue
+		}
 		if !ok {
 			a.refused(j, m)
 			continue
@@ -162,7 +168,10 @@ func (a *applier) carryOut(ctx context.Context, j *job, key route, part []Reloca
 	} else {
 		done.To, err = mover.Copy(ctx, key.from, doomed, j.name)
 	}
-	if errors.Is(err, mailbox.ErrCannotLink) || !key.move && errors.As(err, new(*mailbox.MailboxError)) {
+	if errors.Is(err, mailbox.ErrCannotLink) {
+		return nil, nil, err
+	}
+	if !key.move && errors.As(err, new(*mailbox.MailboxError)) {
 		return nil, nil, nil // it can still be transferred
 	}
 	if reason := refusal(err); key.move && reason != nil {
@@ -190,6 +199,12 @@ func refusal(err error) error {
 		return box.Err
 	}
 	return nil
+}
+
+// mayShow tells whether another pass may show why a copy was not made, where an upload in its place would double a message.
+func (a *applier) mayShow() bool {
+	_, once := a.side[Far].(Labeler)
+	return once && a.pass < maxPasses
 }
 
 func (k route) String() string {

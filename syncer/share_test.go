@@ -196,3 +196,24 @@ func TestWhatStaysElsewhereIsNotLost(t *testing.T) {
 		}
 	}
 }
+
+// What a run that died left in one mailbox is copied into the others, and not downloaded; and a file that is new in another
+// mailbox waits for what is adopted, instead of being uploaded.
+func TestAdoptedInOneMailbox(t *testing.T) {
+	content := &Evidence{Content: mailbox.Content{Digest: mailbox.Digest{7}, Size: 9}, Same: "1"}
+	elsewhere := &Evidence{Content: content.Content}
+	steps := Plan([]Delta{
+		{Mailbox: "A", New: [2][]Arrival{Far: {{ID: "3", AccountID: "x"}}}},
+		{Mailbox: "B", New: [2][]Arrival{Far: {{ID: "1", AccountID: "x"}}, Near: {{ID: "b", Evidence: content}}}},
+		{Mailbox: "C", New: [2][]Arrival{Near: {{ID: "c", Evidence: elsewhere}}}},
+	}, Policy{Once: true, Again: true})
+	if len(steps[0].Download) > 0 || len(steps[0].Relocate) != 1 || steps[0].Relocate[0].From != (mailbox.Place{Mailbox: "B", ID: "b"}) {
+		t.Errorf("in A: %+v", steps[0])
+	}
+	if len(steps[1].Agree) != 1 || steps[1].Agree[0].Pair.Far != "1" {
+		t.Errorf("in B: %+v", steps[1])
+	}
+	if len(steps[2].Upload) > 0 || len(steps[2].Again) != 1 {
+		t.Errorf("in C: %+v", steps[2])
+	}
+}

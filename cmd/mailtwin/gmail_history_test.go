@@ -95,14 +95,11 @@ func (h *gmHistory) say(format string, args ...any) {
 	h.log = append(h.log, fmt.Sprintf(format, args...))
 }
 
-// syncs runs a sync, which downloads nothing that is here.
+// runs syncs, and writes down how.
 func (h *gmHistory) runs(when string, args ...string) (status int) {
 	h.Helper()
-	here := h.numbers()
-	h.g.ResetCounters()
-	status = h.run(append([]string{"sync", "-v"}, args...)...)
+	status = h.gmailWorld.runs(when, args...)
 	h.say("%s: exit status %d\n%s%s%s", when, status, strings.Join(h.commands(), "\n"), h.stdout, h.stderr)
-	h.notAgain(when, here)
 	return status
 }
 

@@ -123,6 +123,8 @@ var gmRows = []gmRow{
 	{"Ren4", "here mvdir Ren4 Deep/Other4", "Deep/Other4 All"},
 	{"Ren5/Under", "here mvdir Ren5 Other5", "Other5/Under All"},
 	{"Ren6", "web rename Ren6 Other6, here flag All S", "Other6 All +S"},
+	{"Ren8", `web rename Ren8 Other8, web +\Seen`, "Other8 All +S"},
+	{"Ren9 Ren9/Under", `web rename Ren9 Other9, web +\Seen`, "Other9 Other9/Under All +S"},
 	{"Ren7", "here mvdir Ren7 Other7, web +INBOX", "Other7 All INBOX"},
 	{"INBOX", "web +Räk+&~/7", "INBOX All Räk+&~/7"},
 	{"INBOX", "web +NIL", "INBOX All NIL"},

@@ -259,11 +259,14 @@ func readMark(text string) (m mark, ok bool) {
 }
 
 func (a *Account) mark(name mailbox.Name, validity, next, count uint32, before uint64) string {
-	if validity == 0 || next == 0 {
-		return ""
-	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	if c := a.changed[name]; validity == 0 || next == 0 {
+		if c != nil && !c.told { // it is not to be left out, also where a mailbox without numbers is
+			return "changed"
+		}
+		return ""
+	}
 	if a.marks[name] != 0 { // which may be lower, if Gmail began to count anew
 		before = a.marks[name]
 	}

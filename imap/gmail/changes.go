@@ -227,6 +227,7 @@ func (s *saying) take(m *wire.Fetch, header []byte) {
 type changes struct {
 	validity uint32
 	flags    map[mailbox.ID]mailbox.Flags
+	told     bool // all of them, to a scan
 }
 
 // locate notes in which mailboxes the ledger has the messages, and what they carry there now. One that is not listed may
@@ -262,9 +263,9 @@ func (a *Account) note(l mailbox.Located, s *saying, validity uint32) {
 		return
 	}
 	if a.changed[l.Mailbox] == nil || a.changed[l.Mailbox].validity != validity {
-		a.changed[l.Mailbox] = &changes{validity, map[mailbox.ID]mailbox.Flags{}}
+		a.changed[l.Mailbox] = &changes{validity: validity, flags: map[mailbox.ID]mailbox.Flags{}}
 	}
-	a.changed[l.Mailbox].flags[l.Far] = flags
+	a.changed[l.Mailbox].flags[l.Far], a.changed[l.Mailbox].told = flags, false
 	highest := s.modSeq
 	if highest == 0 { // as it is now and then
 		highest = a.asked.Highest

@@ -109,7 +109,11 @@ func (a *Account) changedIn(req mailbox.ScanRequest) []mailbox.Message {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	c := a.changed[req.Name]
-	if c == nil || c.validity != imap.ValidityOf(req.Since) {
+	if c == nil {
+		return nil
+	}
+	c.told = true
+	if c.validity != imap.ValidityOf(req.Since) {
 		return nil
 	}
 	var changed []mailbox.Message

@@ -19,11 +19,11 @@ func (a *Account) Move(ctx context.Context, from mailbox.Name, messages []mailbo
 	return a.Account.Move(ctx, from, messages, to)
 }
 
-// Copy copies messages. What is copied to Spam or Trash would leave all other mailboxes: none is, and it has to be
-// uploaded instead.
+// Copy copies messages. What is copied to Spam or Trash would leave all other mailboxes: none is, which is
+// mailbox.ErrCannotLink, and it has to be uploaded instead.
 func (a *Account) Copy(ctx context.Context, from mailbox.Name, messages []mailbox.Doomed, to mailbox.Name) (map[mailbox.ID]mailbox.ID, error) {
 	if a.shows(from) && !a.shows(to) {
-		return nil, nil
+		return nil, mailbox.ErrCannotLink
 	}
 	return a.Account.Copy(ctx, from, messages, to)
 }
