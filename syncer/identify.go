@@ -247,7 +247,9 @@ func (r *run) byAccount(ctx context.Context, j *job, a *Arrival, l *lookup) (kno
 
 // unread tells whether a pair was made of what both sides had, in a transfer: by their headers, so that nobody knows the
 // digest. It is there all the same.
-func (r *run) unread(held mailbox.Located) bool { return r.opts.Direction == Transfer && held.Far != "" && held.Near != "" }
+func (r *run) unread(held mailbox.Located) bool {
+	return r.opts.Direction == Transfer && held.Far != "" && held.Near != ""
+}
 
 // localContents reads the near messages that candidates point to.
 func (r *run) localContents(ctx context.Context, candidates []candidate) (map[mailbox.Place]mailbox.Content, error) {

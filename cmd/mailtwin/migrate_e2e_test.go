@@ -280,7 +280,6 @@ func TestMigrateFoundInOne(t *testing.T) {
 	}
 }
 
-
 // fillOld fills an account with realistic mail and what is awkward in it: no Message-ID, the same one on different
 // messages, 8-bit headers, the same message in three mailboxes.
 func fillOld(t *testing.T, e *end, n int) {
