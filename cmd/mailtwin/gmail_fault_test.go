@@ -106,8 +106,12 @@ var gmFaults = []gmFault{
 	{"F12 MODSEQ 0", func(h *gmHistory) { h.g.Set(func(o *gimap.Options) { o.ZeroModSeq = true }) }, nil},
 	{"F12 HIGHESTMODSEQ ahead", func(h *gmHistory) { h.g.Set(func(o *gimap.Options) { o.ModSeqAhead = uint64(h.rng.IntN(300)) }) }, nil},
 	{"F12 HIGHESTMODSEQ behind", func(h *gmHistory) { h.g.Set(func(o *gimap.Options) { o.ModSeqBehind = uint64(h.rng.IntN(30000)) }) }, nil},
-	{"F13 renumbered", func(h *gmHistory) { h.renumbers(h.web) }, nil},
+	{"F13 renumbered", func(h *gmHistory) {
+		h.forgets()
+		h.renumbers(h.web)
+	}, nil},
 	{"F13 renumbered in between", func(h *gmHistory) {
+		h.forgets()
 		h.g.Fault(gimap.Fault{Verb: h.verb(), Nth: h.rng.IntN(4), Web: h.renumbers, At: h.point()})
 	}, []int{1, 4}},
 	{"F14 All Mail hidden", func(h *gmHistory) { h.web.Hide(gmAll) }, []int{1, 5}},
@@ -153,6 +157,16 @@ func (h *gmHistory) throttled() {
 		f.Answer = "NO Too fast"
 	}
 	h.g.Fault(f)
+}
+
+// forgets notes what is in Trash or Spam before mailboxes are renumbered. Where it was, nobody can tell then that the file here
+// is not new; so it is uploaded, and is there twice if somebody restores it.
+func (h *gmHistory) forgets() {
+	for _, m := range h.g.Messages() {
+		if m.Trash || m.Spam {
+			h.twice[gmNumber(m.Raw)] = true
+		}
+	}
 }
 
 // renumbers gives one mailbox, or all, another UIDVALIDITY.
