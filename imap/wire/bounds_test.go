@@ -150,7 +150,7 @@ func TestS25TimeIsLinear(t *testing.T) {
 		small, large := time.Hour, time.Hour
 		linear := func() bool { return large < 100*small+100*time.Millisecond }
 		for range 10 { // a busy machine may be slow, but not each time
-			small, large = min(small, spent(t, text(10_000))), min(large, spent(t, text(200_000)))
+			small, large = min(small, spent(t, text(5000))), min(large, spent(t, text(100_000)))
 			if linear() {
 				break
 			}

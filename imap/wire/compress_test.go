@@ -134,8 +134,8 @@ func TestCompressedEarly(t *testing.T) {
 		if err == nil {
 			_, err = io.WriteString(out, "hi\r\n"+tag+" OK done\r\n")
 		}
-		if err == nil {
-			err = out.Flush()
+		if err == nil && out.Flush() != nil {
+			return
 		}
 		_, _ = in.ReadString('\n') // until the client goes
 	}()
