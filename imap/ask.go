@@ -3,6 +3,7 @@ package imap
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"time"
 
@@ -20,6 +21,8 @@ type Question struct {
 	Take func(m *wire.Fetch, header []byte)
 }
 
+var errNameless = fmt.Errorf("%w: an answer does not say of which message it is", mailbox.ErrTemporary)
+
 // Selected is what a SELECT said of a mailbox.
 type Selected struct {
 	Validity, Next, Count uint32
@@ -32,6 +35,7 @@ func (a *Account) Ask(ctx context.Context, name mailbox.Name, q Question) (Selec
 	var data Selected
 	err := a.repeat(ctx, name, func(s *session) error {
 		q.Begin()
+		nameless := false
 		wait, err := s.beginOpen(ctx, name, false)
 		if err != nil {
 			return err
@@ -40,7 +44,7 @@ func (a *Account) Ask(ctx context.Context, name mailbox.Name, q Question) (Selec
 		for i, text := range q.Fetch {
 			cmds[i] = wire.Cmd("UID FETCH").Raw(text)
 		}
-		status, execErr := s.conn.Exec(ctx, q.take, cmds...)
+		status, execErr := s.conn.Exec(ctx, func(r *wire.Response) error { return q.take(r, &nameless) }, cmds...)
 		opened, err := wait(ctx)
 		if err != nil || execErr != nil {
 			return errors.Join(err, execErr)
@@ -55,12 +59,15 @@ func (a *Account) Ask(ctx context.Context, name mailbox.Name, q Question) (Selec
 				return err
 			}
 		}
+		if nameless {
+			return errNameless
+		}
 		return nil
 	})
 	return data, named(name, "list the messages", err)
 }
 
-func (q Question) take(r *wire.Response) error {
+func (q Question) take(r *wire.Response, nameless *bool) error {
 	if r.Kind != "FETCH" {
 		return nil
 	}
@@ -69,8 +76,12 @@ func (q Question) take(r *wire.Response) error {
 		header, err = io.ReadAll(io.LimitReader(body, min(size, maxHeader)))
 		return err
 	})
-	if err == nil && m.UID != 0 {
+	switch {
+	case err != nil:
+	case m.UID != 0:
 		q.Take(m, header)
+	case answers(m):
+		*nameless = true
 	}
 	return err
 }

@@ -143,7 +143,18 @@ func capability(ctx context.Context, conn *wire.Conn) error {
 	if err != nil {
 		return err
 	}
+	if spent := overQuota(status[0]); spent != nil {
+		return spent
+	}
 	return status[0].Err()
+}
+
+// overQuota is the error of a refusal that says that the quota is used up; nil of any other.
+func overQuota(s wire.Status) error {
+	if s.Err() != nil && strings.Contains(strings.ToLower(s.Text), bandwidth) {
+		return &LockedError{Text: s.Text}
+	}
+	return nil
 }
 
 // explainTLS says what is wrong with a certificate, in words that tell what to do. Nothing here is worth a second try
@@ -179,9 +190,9 @@ func isCut(err error) bool {
 // refusal sorts a server's NO or BYE at connecting: too many connections, busy, or no.
 func refusal(s wire.Status) error {
 	text := strings.ToLower(s.Text)
-	switch {
-	case strings.Contains(text, bandwidth):
-		return &LockedError{Text: s.Text}
+	switch spent := overQuota(s); {
+	case spent != nil:
+		return spent
 	case strings.HasPrefix(text, "lookup failed"): // of a user that there is not, and now and then of any
 		return fmt.Errorf("%w: %w", errLookup, &wire.StatusError{Status: s})
 	case strings.Contains(text, "too many") || strings.Contains(text, "maximum number of connections") || s.Code == "LIMIT":

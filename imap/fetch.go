@@ -20,11 +20,13 @@ const fetchChunk = 500
 var (
 	errNotHandedOver = errors.New("the server did not hand it over")
 	errNilBody       = errors.New("the server says that it has no body")
+	errEmptyBody     = errors.New("the server hands over nothing, and does not say that there is nothing")
 )
 
 // Fetch hands over bodies as they come, the newest first. After a cut it goes on, on another connection, with what has
 // not come yet; body is then called again for a message whose stream broke, whatever body made of that, but never for
-// one that came whole. What an OK leaves out is asked for once more, alone.
+// one that came whole. What an OK leaves out, or is empty, is asked for once more, alone; what is empty then is handed over if
+// the server says that its size is 0.
 //
 // Source: RFC 9051, section 6.4.5.
 func (a *Account) Fetch(ctx context.Context, name mailbox.Name, ids []mailbox.ID,
@@ -124,7 +126,11 @@ func (f *fetching) ask(ctx context.Context, s *session, chunk int) error {
 		if len(set) == 0 {
 			continue // no ID that the server could have given
 		}
-		cmds = append(cmds, wire.Cmd("UID FETCH").Set(set).Raw("(UID BODY.PEEK[])"))
+		items := "(UID BODY.PEEK[])"
+		if chunk == 1 && errors.Is(f.why[part[0]], errEmptyBody) {
+			items = "(UID RFC822.SIZE BODY.PEEK[])"
+		}
+		cmds = append(cmds, wire.Cmd("UID FETCH").Set(set).Raw(items))
 		asked = append(asked, part)
 	}
 	status, err := s.exec(ctx, f.take, cmds)
@@ -145,9 +151,12 @@ func (f *fetching) take(r *wire.Response) error {
 		return nil
 	}
 	var early *spool
-	m, err := r.Fetch(func(m *wire.Fetch, section string, _ int64, body io.Reader) (err error) {
+	empty := false
+	m, err := r.Fetch(func(m *wire.Fetch, section string, size int64, body io.Reader) (err error) {
 		switch {
 		case section != "[]":
+		case size == 0:
+			empty = true
 		case m.UID == 0:
 			early, err = newSpool(body)
 		default:
@@ -161,10 +170,19 @@ func (f *fetching) take(r *wire.Response) error {
 			err = f.deliver(idOf(m.UID), early.file)
 		}
 	}
-	if err == nil && m.NilBody && m.UID != 0 {
-		f.why[idOf(m.UID)] = errNilBody
+	if err != nil || m.UID == 0 {
+		return err
 	}
-	return err
+	id := idOf(m.UID)
+	switch {
+	case empty && m.Size == 0:
+		return f.deliver(id, strings.NewReader(""))
+	case empty:
+		f.why[id] = errEmptyBody
+	case m.NilBody:
+		f.why[id] = errNilBody
+	}
+	return nil
 }
 
 // deliver hands a body over, once. Whether its stream broke is seen here, for body may take that for a trouble of its

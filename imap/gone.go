@@ -55,7 +55,7 @@ func (v *survey) last() uint32 {
 }
 
 // addsUp tells whether the messages that are known or new, less those that are said to be gone, are as many as the SELECT
-// said, with none missing.
+// said, with none missing, and none of which nobody knows which it is.
 func (v *survey) addsUp(gone int) bool {
 	count := -gone
 	for i := range v.seen.list {
@@ -67,7 +67,7 @@ func (v *survey) addsUp(gone int) bool {
 	if !v.full {
 		count += v.knownCount()
 	}
-	return count == int(v.data.NumMessages) && (!v.full || !v.misses())
+	return !v.seen.nameless && count == int(v.data.NumMessages) && (!v.full || !v.misses())
 }
 
 // misses tells whether a full listing leaves out a message that is known.

@@ -260,6 +260,11 @@ func TestF16Logins(t *testing.T) {
 	if _, err := Open(t.Context(), f.start().options()); !errors.Is(err, mailbox.ErrQuota) {
 		t.Error(err)
 	}
+	f = newFake(t, map[string]string{"CAPABILITY": "%s NO [OVERQUOTA] Account exceeded command or bandwidth limits. (Failure)\r\n"})
+	f.greeting = "* OK hello\r\n"
+	if _, err := Open(t.Context(), f.start().options()); !errors.Is(err, mailbox.ErrQuota) {
+		t.Error(err)
+	}
 }
 
 // F16: a user that is not found once is found the next time.

@@ -26,8 +26,9 @@ type sighting struct {
 
 // sightings are those of one look, in the order in which they came.
 type sightings struct {
-	list  []sighting
-	index map[uint32]int32
+	list     []sighting
+	index    map[uint32]int32
+	nameless bool // an answer told what is only told when asked, but not of which message
 }
 
 func (all *sightings) clear() { *all = sightings{} }
@@ -63,8 +64,12 @@ func (all *sightings) take(r *wire.Response) error {
 		header, err = io.ReadAll(io.LimitReader(body, min(size, maxHeader)))
 		return err
 	})
-	if err != nil || m.UID == 0 {
+	if err != nil {
 		return err
+	}
+	if m.UID == 0 {
+		all.nameless = all.nameless || answers(m)
+		return nil
 	}
 	e := all.add(m.UID)
 	if m.HasFlags {
@@ -86,6 +91,11 @@ func (all *sightings) take(r *wire.Response) error {
 		e.messageID = id
 	}
 	return nil
+}
+
+// answers tells whether a FETCH has what no server tells unasked, as it may tell flags.
+func answers(m *wire.Fetch) bool {
+	return m.Size >= 0 || !m.InternalDate.IsZero() || m.GmailID+m.EmailID != ""
 }
 
 func flagsOf(words []string) mailbox.Flags {

@@ -294,6 +294,38 @@ func TestR5Omissions(t *testing.T) {
 	}
 }
 
+// R5: an empty body is one if the server says so, when asked again; any other is none.
+func TestR5EmptyBody(t *testing.T) {
+	f, a, _ := first(t)
+	empty := func(n, size string) string { return "* " + n + " FETCH (UID " + n + size + " BODY[] \"\")\r\n" }
+	f.say("UID FETCH 1:3 (UID BODY.PEEK[])", empty("1", "")+empty("2", "")+empty("3", "")+"%s OK\r\n")
+	f.say("UID FETCH 1 (UID RFC822.SIZE BODY.PEEK[])", empty("1", " RFC822.SIZE 0")+"%s OK\r\n")
+	f.say("UID FETCH 2 (UID RFC822.SIZE BODY.PEEK[])", empty("2", " RFC822.SIZE 9")+"%s OK\r\n")
+	f.say("UID FETCH 3 (UID RFC822.SIZE BODY.PEEK[])", "* 3 FETCH (UID 3 RFC822.SIZE 1 BODY[] {1}\r\nc)\r\n%s OK\r\n")
+	got, problems := fetchAll(t, a, []mailbox.ID{"1", "2", "3"})
+	if _, ok := got["1"]; !ok || got["3"] != "c" || len(problems) != 1 || problems["2"] == nil {
+		t.Errorf("%v, %v", got, problems)
+	}
+}
+
+// R5: an answer that does not say which message it is about makes a scan ask what is there, and a question fail.
+func TestR5NoUID(t *testing.T) {
+	f, a, cursor := first(t)
+	f.say("SELECT", selected(7, 5, 3, "6"))
+	f.say("UID FETCH 4:*", "* 3 FETCH (FLAGS () INTERNALDATE \"01-Jan-2024 00:00:00 +0000\" RFC822.SIZE 5 MODSEQ (6))\r\n%s OK\r\n")
+	f.say("UID SEARCH", "* ESEARCH (TAG \"%s\") UID COUNT 3 ALL 1:2,4\r\n%s OK\r\n")
+	f.say("UID FETCH 4 ", meta("4")+"%s OK\r\n")
+	s := f.scan(a, mailbox.ScanRequest{Since: cursor, Known: knows("1", "2", "3")})
+	if !slices.Contains(present(s), "4") || !slices.Equal(s.Gone, []mailbox.ID{"3"}) || !s.Settled {
+		t.Errorf("%+v", s)
+	}
+	f.say("UID FETCH 1:3 (UID X-GM-MSGID)", "* 1 FETCH (X-GM-MSGID 5)\r\n%s OK\r\n")
+	_, err := a.Ask(t.Context(), "INBOX", Question{Fetch: []string{"1:3 (UID X-GM-MSGID)"}, Begin: func() {}, Take: func(*wire.Fetch, []byte) {}})
+	if !errors.Is(err, mailbox.ErrTemporary) {
+		t.Error(err)
+	}
+}
+
 // R18: one flag that is refused does not keep the others from being set.
 func TestR18RefusedFlag(t *testing.T) {
 	f, a, _ := first(t)

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"hash"
+	"slices"
 )
 
 // A Plainer computes the digests that a message may have had before mbsync or offlineimap stored it, from its canonical
@@ -46,7 +47,7 @@ func (p *Plainer) begin(end int) {
 }
 
 func (p *Plainer) body(b []byte) {
-	all := append(p.last, b...)
+	all := slices.Concat(p.last, b)
 	keep := max(0, len(all)-2)
 	p.whole.Write(all[:keep])
 	p.last = bytes.Clone(all[keep:])

@@ -44,10 +44,18 @@ func (t *transfers) linkInto(ctx context.Context, j *job) error {
 	}
 	left := mailbox.Update{Mailbox: j.name}
 	var links []Relocation
+	gone, err := t.goneHere(ctx, j)
+	if err != nil {
+		return err
+	}
 	for _, a := range j.steps.Link {
 		source := t.landed[a.AccountID]
+		if errors.Is(source.err, errGone) && !gone[a.ID] { // it left that mailbox only
+			j.steps.Download = append(j.steps.Download, a)
+			continue
+		}
 		if source.Near == "" {
-			if !errors.Is(source.err, mailbox.ErrQuota) && !errors.Is(source.err, errUntold) {
+			if !errors.Is(source.err, mailbox.ErrQuota) && !errors.Is(source.err, errUntold) && !errors.Is(source.err, errGone) {
 				t.problem(&mailbox.MessageError{Mailbox: j.name, ID: a.ID, Err: source.err})
 			}
 			if !a.OnRecord {
@@ -67,6 +75,18 @@ func (t *transfers) linkInto(ctx context.Context, j *job) error {
 		}
 	}
 	return t.relocateAll(ctx, j, links, false)
+}
+
+// goneHere tells which messages are gone from this mailbox, too, of those that were gone from the one they were to be
+// downloaded from.
+func (t *transfers) goneHere(ctx context.Context, j *job) (map[mailbox.ID]bool, error) {
+	var ids []mailbox.ID
+	for _, a := range j.steps.Link {
+		if errors.Is(t.landed[a.AccountID].err, errGone) {
+			ids = append(ids, a.ID)
+		}
+	}
+	return t.goneMeanwhile(ctx, j, ids)
 }
 
 // pendingPair is the record of a message that is still to be downloaded.

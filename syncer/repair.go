@@ -45,7 +45,7 @@ type repair struct {
 
 var errNotMended = errors.New("the far side does not have it")
 
-func (r *repair) mailbox(ctx context.Context, m *Verified) error { //nolint:gocognit // a list of kinds, one line each
+func (r *repair) mailbox(ctx context.Context, m *Verified) error {
 	if err := r.make(ctx, m); err != nil {
 		return err
 	}

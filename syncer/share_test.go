@@ -3,6 +3,7 @@ package syncer
 import (
 	"context"
 	"errors"
+	"io"
 	"maps"
 	"slices"
 	"testing"
@@ -194,6 +195,45 @@ func TestWhatStaysElsewhereIsNotLost(t *testing.T) {
 		if err != nil || today.Removed != [2]int{} {
 			t.Errorf("taken out on the %s side: %v were counted as removed today, %v", side, today.Removed, err)
 		}
+	}
+}
+
+// fleeting has something happen before the first body is fetched.
+type fleeting struct {
+	*labelled
+	then func()
+}
+
+func (f *fleeting) Fetch(ctx context.Context, name mailbox.Name, ids []mailbox.ID, body func(mailbox.ID, io.Reader) error, problem func(mailbox.ID, error)) error {
+	if f.then != nil {
+		f.then()
+		f.then = nil
+	}
+	return f.labelled.Fetch(ctx, name, ids, body, problem)
+}
+
+// A message that is removed while a run is about to download it is no problem. What was taken out of one mailbox only is
+// downloaded into the others.
+func TestGoneBeforeItIsDownloaded(t *testing.T) {
+	for _, everywhere := range []bool{true, false} {
+		w, far := newLabelled()
+		m := w.write()
+		for _, name := range []mailbox.Name{"All", "INBOX", "Work"} {
+			w.far.put(name, m)
+			w.far.put(name, w.write())
+		}
+		flees := &fleeting{far, func() { far.vanish(m.raw, "") }}
+		if !everywhere {
+			flees.then = func() { clear(w.far.boxes["INBOX"].messages) }
+		}
+		r, err := Run(t.Context(), flees, w.near, w.ledger, Options{Workers: 1})
+		if err != nil || len(r.Problems) > 0 {
+			t.Errorf("%v %s", err, describe(r))
+		}
+		if r, err = Run(t.Context(), far, w.near, w.ledger, Options{Workers: 1}); err != nil || len(r.Problems) > 0 || r.Total().Downloaded > 0 {
+			t.Errorf("then: %v %s", err, describe(r))
+		}
+		w.wantAgreement(t)
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -22,7 +23,10 @@ const (
 	uploadOctets   = 4 << 20
 )
 
-var errNotDelivered = errors.New("the server did not hand it over")
+var (
+	errNotDelivered = errors.New("the server did not hand it over")
+	errGone         = errors.New("it was gone before it could be downloaded")
+)
 
 // transfer downloads and uploads what only one side has. Downloads come first: what turns out to be the twin of a
 // message that waits to be uploaded need not be.
@@ -207,11 +211,32 @@ func (t *transfers) download(ctx context.Context, j *job, part []Arrival) (err e
 		return errors.Join(fmt.Errorf("download: %w", broken), err)
 	}
 	arrived := slices.Clone(update.Put)
+	gone, broken := t.goneMeanwhile(ctx, j, slices.Collect(maps.Keys(c.byID)))
 	for id, arrival := range c.byID {
-		update.Put = append(update.Put, c.postponed(c.job, arrival, c.left[arrival.ID]))
+		reason := c.left[id]
+		if gone[id] {
+			reason = errGone
+		}
+		update.Put = append(update.Put, c.postponed(c.job, arrival, reason))
 		update.End = append(update.End, begun(intents, id)...)
 	}
-	return errors.Join(t.ledger.Commit(ctx, update), t.reunite(ctx, j, arrived))
+	return errors.Join(t.ledger.Commit(ctx, update), t.reunite(ctx, j, arrived), broken)
+}
+
+// goneMeanwhile tells which messages that did not come the far side has no longer: that they did not is no trouble then. What
+// is kept of them goes with the next look at the mailbox.
+func (t *transfers) goneMeanwhile(ctx context.Context, j *job, ids []mailbox.ID) (map[mailbox.ID]bool, error) {
+	if len(ids) == 0 {
+		return nil, nil
+	}
+	missing, err := t.side[Far].Missing(ctx, j.name, ids)
+	if err != nil && !errors.Is(err, mailbox.ErrNoMailbox) {
+		return nil, fmt.Errorf("look for what did not come: %w", err)
+	}
+	if len(missing) > 0 {
+		t.soilJob(j, Far)
+	}
+	return set(missing), nil
 }
 
 // arrived is the record of what a batch has stored. It ends the intents of all of which it is known what became of them.
@@ -377,8 +402,10 @@ func (t *transfers) postponed(j *job, arrival Arrival, reason error) mailbox.Pai
 	if reason == nil {
 		reason = errNotDelivered
 	}
-	reason = fmt.Errorf("download: %w", reason)
-	t.problem(&mailbox.MessageError{Mailbox: j.name, ID: arrival.ID, Err: reason})
+	if !errors.Is(reason, errGone) {
+		reason = fmt.Errorf("download: %w", reason)
+		t.problem(&mailbox.MessageError{Mailbox: j.name, ID: arrival.ID, Err: reason})
+	}
 	t.failedToLand(arrival, reason)
 	return pendingPair(arrival)
 }

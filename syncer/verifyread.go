@@ -206,7 +206,7 @@ func (v *verifier) read(ctx context.Context, r *reading, side Side, part []mailb
 		delete(failed, id)
 		if _, unread := io.CopyBuffer(sum, &counter{r: body, progress: v.opts.Events}, buffer); unread != nil {
 			failed[id] = unread // of a file; a line that broke is mended, and the body comes once more
-			return nil
+			return nil          //nolint:nilerr // it is told of this message, and the others are read
 		}
 		contents[id] = sum.Content()
 		if v.opts.Events != nil {

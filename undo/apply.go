@@ -129,15 +129,23 @@ func (d Doing) recall(ctx context.Context, recalls []Recall, missing []mailbox.N
 			}
 		}
 		for part := range slices.Chunk(routes[at], chunk) {
-			moved, err := d.Far.Move(ctx, at.from, part, at.to)
-			if err != nil {
-				return fmt.Errorf("move back to %q on the far side: %w", string(at.to), err)
+			if err := d.moveBack(ctx, at.from, part, at.to); err != nil {
+				return err
 			}
-			for _, m := range part {
-				if _, is := moved.To[m.ID]; !is {
-					d.Absent[m.Pair.Digest] = true
-				}
-			}
+		}
+	}
+	return nil
+}
+
+// moveBack moves messages on the server, and notes which could not be.
+func (d Doing) moveBack(ctx context.Context, from mailbox.Name, messages []mailbox.Doomed, to mailbox.Name) error {
+	moved, err := d.Far.Move(ctx, from, messages, to)
+	if err != nil {
+		return fmt.Errorf("move back to %q on the far side: %w", string(to), err)
+	}
+	for _, m := range messages {
+		if _, is := moved.To[m.ID]; !is {
+			d.Absent[m.Pair.Digest] = true
 		}
 	}
 	return nil

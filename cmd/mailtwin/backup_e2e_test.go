@@ -79,7 +79,7 @@ func TestBackup(t *testing.T) {
 	for _, profile := range imaptest.Profiles {
 		t.Run(profile.Name, func(t *testing.T) {
 			w := newTwin(t, server{addr: dovecot.Addr, user: dovecot.NewUser(), password: dovecot.Password, profile: profile})
-			w.fill(size(200, 5000))
+			w.fill(size(80, 5000))
 			w.backup("first")
 			near := w.wantBackup("first", imaptest.View{})
 			if far, _ := w.views(); len(near.Copies) != len(far.Copies) {
@@ -198,7 +198,7 @@ func TestBackupFaults(t *testing.T) {
 			w.proxy.Reset()
 			calm := calmRun{took: w.sync().took, stats: w.proxy.Stats()}
 			killed, cut := 0, 0
-			for range size(3, 40) {
+			for range size(2, 40) {
 				change()
 				for range 3 {
 					if m.kill(calm) {

@@ -23,7 +23,7 @@ func TestR30StateDeletedOldOrDamaged(t *testing.T) {
 			d.run("empty", true, func([]byte) []byte { return []byte{} })
 			d.run("another file", true, func([]byte) []byte { return []byte(strings.Repeat("not a state\n", 9999)) })
 			old := d.state()
-			newChanges(d.twin, 13).both(size(100, 1000))
+			newChanges(d.twin, 13).both(size(50, 1000))
 			d.sync()
 			d.wantAgreement("after changes")
 			d.run("from before changes", false, func([]byte) []byte { return old })
@@ -36,7 +36,7 @@ func TestR30StateTruncated(t *testing.T) {
 	dovecot := imaptest.Dovecot(t, imaptest.DovecotOptions{})
 	d := newDamage(t, server{addr: dovecot.Addr, user: dovecot.NewUser(), password: dovecot.Password})
 	pages := len(d.state()) / os.Getpagesize()
-	step := max(1, pages/size(8, pages))
+	step := max(1, pages/size(5, pages))
 	for page := 1; page < pages; page += step {
 		d.run("cut", false, func(whole []byte) []byte { return whole[:min(len(whole)-1, page*os.Getpagesize())] })
 	}
@@ -51,7 +51,7 @@ func TestR30StateFlipped(t *testing.T) {
 	d := newDamage(t, server{addr: dovecot.Addr, user: dovecot.NewUser(), password: dovecot.Password})
 	rng := rand.New(rand.NewPCG(30, 1))
 	pages := len(d.state()) / os.Getpagesize()
-	step := max(1, pages/size(8, pages))
+	step := max(1, pages/size(5, pages))
 	for page := 0; page < pages; page += step {
 		d.run("flipped", false, func(whole []byte) []byte {
 			for range 1 + rng.IntN(8) {

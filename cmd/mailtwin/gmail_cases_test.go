@@ -97,7 +97,12 @@ func TestGmailCases(t *testing.T) {
 // runs syncs, and wants nothing to be downloaded that is here.
 func (w *gmailWorld) runs(when string, args ...string) (status int) {
 	w.Helper()
-	here := w.numbers()
+	return w.runsWith(when, w.numbers(), args...)
+}
+
+// runsWith syncs, and wants nothing of this to be downloaded.
+func (w *gmailWorld) runsWith(when string, here map[string]bool, args ...string) (status int) {
+	w.Helper()
 	w.g.ResetCounters()
 	status = w.run(append([]string{"sync", "-v"}, args...)...)
 	w.notAgain(when, here)

@@ -106,11 +106,18 @@ var gmFaults = []gmFault{
 	{"F12 MODSEQ 0", func(h *gmHistory) { h.g.Set(func(o *gimap.Options) { o.ZeroModSeq = true }) }, nil},
 	{"F12 HIGHESTMODSEQ ahead", func(h *gmHistory) { h.g.Set(func(o *gimap.Options) { o.ModSeqAhead = uint64(h.rng.IntN(300)) }) }, nil},
 	{"F12 HIGHESTMODSEQ behind", func(h *gmHistory) { h.g.Set(func(o *gimap.Options) { o.ModSeqBehind = uint64(h.rng.IntN(30000)) }) }, nil},
-	{"F13 renumbered", func(h *gmHistory) { h.renumbers(h.web) }, nil},
+	{"F13 renumbered", func(h *gmHistory) {
+		h.forgets()
+		h.renumbers(h.web)
+	}, nil},
 	{"F13 renumbered in between", func(h *gmHistory) {
+		h.forgets()
 		h.g.Fault(gimap.Fault{Verb: h.verb(), Nth: h.rng.IntN(4), Web: h.renumbers, At: h.point()})
 	}, []int{1, 4}},
-	{"F14 All Mail hidden", func(h *gmHistory) { h.web.Hide(gmAll) }, []int{1, 5}},
+	{"F14 All Mail hidden", func(h *gmHistory) {
+		h.outOfAll()
+		h.web.Hide(gmAll)
+	}, []int{1, 5}},
 	{"F15 illegal flags", func(h *gmHistory) {
 		h.g.Set(func(o *gimap.Options) {
 			o.ExtraFlags = []string{"OIB-Seen-[Gmail]/Tous les messages", "a]b", `\Odd`, "%"}
@@ -153,6 +160,34 @@ func (h *gmHistory) throttled() {
 		f.Answer = "NO Too fast"
 	}
 	h.g.Fault(f)
+}
+
+// forgets notes what is in Trash or Spam before mailboxes are renumbered. Where it was, nobody can tell then that the file here
+// is not new; so it is uploaded, and is there twice if somebody restores it. What was moved here as well may be downloaded
+// once more.
+func (h *gmHistory) forgets() {
+	h.again = true
+	for _, m := range h.g.Messages() {
+		if m.Trash || m.Spam {
+			h.twice[gmNumber(m.Raw)] = true
+		}
+	}
+}
+
+// outOfAll notes what was taken out of All Mail here before that is hidden: it may stay so with delete_remote = "never", for
+// nothing puts it back while Gmail shows no All Mail.
+func (h *gmHistory) outOfAll() {
+	here := map[string]bool{}
+	for key := range nearFiles(h.T, h.maildir()) {
+		if words := strings.Split(key, " "); strings.HasPrefix(key, gmAll+" ") {
+			here[words[len(words)-2]] = true
+		}
+	}
+	for _, m := range h.g.Messages() {
+		if n := gmNumber(m.Raw); !here[n] && !m.Trash && !m.Spam {
+			h.gone[n] = true
+		}
+	}
 }
 
 // renumbers gives one mailbox, or all, another UIDVALIDITY.
@@ -210,6 +245,7 @@ func (h *gmHistory) suffers(when string) {
 
 // calm makes all well again.
 func (h *gmHistory) calm() {
+	h.again = false
 	h.g.ClearFaults()
 	h.g.NextDay()
 	h.web.Show(gmAll)

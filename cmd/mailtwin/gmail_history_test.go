@@ -51,6 +51,7 @@ type gmHistory struct {
 	lost    map[string]bool // they may be gone for good
 	twice   map[string]bool // somebody put one into Trash or Spam, and another elsewhere
 	ghost   bool            // Gmail swallowed a message
+	again   bool            // something that is here may be downloaded again
 	log     []string
 }
 
@@ -98,7 +99,11 @@ func (h *gmHistory) say(format string, args ...any) {
 // runs syncs, and writes down how.
 func (h *gmHistory) runs(when string, args ...string) (status int) {
 	h.Helper()
-	status = h.gmailWorld.runs(when, args...)
+	here := h.numbers()
+	if h.again {
+		here = nil
+	}
+	status = h.runsWith(when, here, args...)
 	h.say("%s: exit status %d\n%s%s%s", when, status, strings.Join(h.commands(), "\n"), h.stdout, h.stderr)
 	return status
 }

@@ -1,11 +1,14 @@
 package main
 
 import (
+	"encoding/json"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 
 	"mailtwin/imap/imaptest/gimap"
@@ -50,26 +53,81 @@ func TestGmail(t *testing.T) {
 	}
 }
 
-// The bytes of a first sync are those of the messages and little more, however many labels there are.
+// The bytes of a first sync are those of the messages and little more, however many labels there are, also where Starred and
+// Important are mirrored: each message is downloaded once, and is one file with several names.
 func TestGmailBytes(t *testing.T) {
-	w := gmWorld(t, gimap.Options{})
 	n := size(1000, 20_000)
-	for i := range n {
-		labels := [][]string{{`\Inbox`, "Work"}, {"Home", "Work"}, {"Work"}, {`\Inbox`, "Home", "Work"}}[i%4]
-		w.deliver(gmMailOf(i, 8900), labels...)
+	for _, tt := range []struct {
+		name   string
+		line   string
+		also   []string
+		labels [][]string
+		ratio  float64
+	}{
+		{"labels", "compress = false", nil, [][]string{{`\Inbox`, "Work"}, {"Home", "Work"}, {"Work"}, {`\Inbox`, "Home", "Work"}}, 1.05},
+		{"Starred and Important, too", "compress = false", []string{`\Flagged`, `\Important`}, [][]string{
+			{`\Inbox`, `\Important`, "Work"}, {"Home", `\Starred`}, {`\Important`}, {`\Inbox`, `\Important`},
+		}, 1.05},
+		{"compressed", "compress = true", nil, [][]string{{`\Inbox`, "Work"}, {"Home", "Work"}, {"Work"}, {`\Inbox`, "Home", "Work"}}, 0.5},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			w := gmWorld(t, gimap.Options{})
+			w.line(tt.line)
+			w.syncAlso(tt.also...)
+			places, unique := 0, int64(0)
+			for i := range n {
+				labels := tt.labels[i%len(tt.labels)]
+				places += 1 + len(labels) // and All Mail
+				id := w.deliver(gmMailOf(i, 8900), labels...)
+				if slices.Contains(labels, `\Starred`) {
+					w.web.Flag(id, []string{`\Flagged`}, nil)
+				}
+			}
+			for _, m := range w.g.Messages() {
+				unique += int64(len(m.Raw))
+			}
+			w.g.ResetCounters()
+			if status := w.run("sync", "--json"); status != 0 {
+				t.Fatalf("exit status %d\n%s", status, w.stderr)
+			}
+			w.once("first")
+			var sum struct {
+				OnWire int64 `json:"received_on_wire"`
+			}
+			lines := strings.Split(strings.TrimSpace(w.stdout), "\n")
+			w.must(json.Unmarshal([]byte(lines[len(lines)-1]), &sum))
+			down := sum.OnWire
+			ratio := float64(down) / float64(unique)
+			t.Logf("%d messages in %d places: %d octets came for %d octets of mail: %.3f times", n, places, down, unique, ratio)
+			if ratio > tt.ratio {
+				t.Error("that is too much")
+			}
+			if bodies := len(w.g.Counters().Bodies); bodies != n {
+				t.Errorf("%d bodies were downloaded", bodies)
+			}
+			if names, inodes := w.countFiles(); names != places || inodes != n {
+				t.Errorf("%d files under %d names, want %d under %d", inodes, names, n, places)
+			}
+		})
 	}
-	var unique int64
-	for _, m := range w.g.Messages() {
-		unique += int64(len(m.Raw))
-	}
-	w.g.ResetCounters()
-	w.want(0, "", "", "sync")
-	down := w.g.Counters().Down
-	ratio := float64(down) / float64(unique)
-	t.Logf("%d octets came for %d octets of mail: %.3f times", down, unique, ratio)
-	if ratio > 1.05 {
-		t.Error("that is too much")
-	}
+}
+
+// countFiles counts the names of messages in the Maildir, and the files that they are names of.
+func (w *gmailWorld) countFiles() (names, inodes int) {
+	w.Helper()
+	seen := map[uint64]bool{}
+	w.must(filepath.WalkDir(w.maildir(), func(path string, d fs.DirEntry, err error) error {
+		if box := filepath.Base(filepath.Dir(path)); err != nil || d.IsDir() || box != "cur" && box != "new" {
+			return err
+		}
+		info, err := d.Info()
+		if err == nil {
+			names++
+			seen[info.Sys().(*syscall.Stat_t).Ino] = true
+		}
+		return err
+	}))
+	return names, len(seen)
 }
 
 // A file that is new in several mailboxes is uploaded once, and the other mailboxes are labels.

@@ -18,14 +18,14 @@ import (
 func TestHistories(t *testing.T) {
 	memory := imaptest.Memory(t)
 	t.Run("memory", func(t *testing.T) {
-		histories(t, size(30, 300), func() server {
+		histories(t, size(10, 300), func() server {
 			return server{addr: memory.Addr, user: memory.NewUser(), password: memory.Password, profile: noCondstore}
 		})
 	})
 	dovecot := imaptest.Dovecot(t, imaptest.DovecotOptions{})
 	for _, profile := range imaptest.Profiles {
 		t.Run(profile.Name, func(t *testing.T) {
-			histories(t, size(15, 150), func() server {
+			histories(t, size(6, 150), func() server {
 				return server{addr: dovecot.Addr, user: dovecot.NewUser(), password: dovecot.Password, profile: profile}
 			})
 		})

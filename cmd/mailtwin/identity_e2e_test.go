@@ -20,7 +20,7 @@ func TestIdentity(t *testing.T) {
 	for _, profile := range []imaptest.Profile{imaptest.All, imaptest.Bare} {
 		t.Run(profile.Name, func(t *testing.T) {
 			w := newTwin(t, server{addr: dovecot.Addr, user: dovecot.NewUser(), password: dovecot.Password, profile: profile})
-			w.fill(size(1000, 20_000))
+			w.fill(size(200, 20_000))
 			w.sync()
 			w.wantAgreement("after the first sync")
 			state := filepath.Join(w.dir, "state.db")
@@ -35,7 +35,7 @@ func TestIdentity(t *testing.T) {
 
 			old, err := os.ReadFile(state)
 			w.must(err)
-			newChanges(w, 12).both(size(200, 1000))
+			newChanges(w, 12).both(size(60, 1000))
 			w.sync()
 			w.wantAgreement("after changes")
 			w.must(os.WriteFile(state, old, 0o600))
@@ -62,7 +62,7 @@ func TestMbsyncMaildir(t *testing.T) {
 	}
 	i := 0
 	for m := range imaptest.Corpus(21, imaptest.CorpusOptions{}) {
-		if i == size(500, 5000) {
+		if i == size(100, 5000) {
 			break
 		}
 		if !bytes.Contains(m.Body, []byte("\r\n\r\n")) {
@@ -96,7 +96,7 @@ func TestMbsyncMaildir(t *testing.T) {
 		t.Errorf("mailboxes on the server %q, in the Maildir %q", far.Mailboxes, near.Mailboxes)
 	}
 	for _, name := range boxes {
-		if f, n := len(far.In(name)), len(near.In(name)); f != n || f != size(500, 5000)/4 {
+		if f, n := len(far.In(name)), len(near.In(name)); f != n || f != size(100, 5000)/4 {
 			t.Errorf("%s: %d messages on the server, %d in the Maildir", name, f, n)
 		}
 	}

@@ -17,7 +17,7 @@ import (
 // comes after must be as if it had been left alone.
 func TestKilled(t *testing.T) {
 	dovecot := imaptest.Dovecot(t, imaptest.DovecotOptions{})
-	kills := size(30, 200)
+	kills := size(10, 200)
 	for _, profile := range []imaptest.Profile{imaptest.All, imaptest.Bare} {
 		t.Run(profile.Name, func(t *testing.T) {
 			w := newTwin(t, server{addr: dovecot.Addr, user: dovecot.NewUser(), password: dovecot.Password, profile: profile})
@@ -42,7 +42,7 @@ func TestKilled(t *testing.T) {
 // TestCut cuts the connections after random numbers of octets in both directions.
 func TestCut(t *testing.T) {
 	dovecot := imaptest.Dovecot(t, imaptest.DovecotOptions{})
-	cuts := size(20, 200)
+	cuts := size(8, 200)
 	for _, profile := range []imaptest.Profile{imaptest.All, imaptest.Bare} {
 		t.Run(profile.Name, func(t *testing.T) {
 			w := newTwin(t, server{addr: dovecot.Addr, user: dovecot.NewUser(), password: dovecot.Password, profile: profile})

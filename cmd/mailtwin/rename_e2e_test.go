@@ -42,7 +42,7 @@ func TestRenameStorm(t *testing.T) {
 		}
 	})
 	w.proxy.Reset()
-	runs := size(25, 500)
+	runs := size(8, 500)
 	for range runs {
 		w.sync()
 	}
@@ -99,7 +99,7 @@ func TestMovedFiles(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			w := newTwin(t, server{addr: dovecot.Addr, user: dovecot.NewUser(), password: dovecot.Password, profile: tt.profile})
 			w.must(w.account.Create("Archive"))
-			for _, m := range imaptest.Sample(size(1000, 1000), 9, imaptest.CorpusOptions{MaxSize: 20_000}) {
+			for _, m := range imaptest.Sample(size(200, 1000), 9, imaptest.CorpusOptions{MaxSize: 20_000}) {
 				_, err := w.account.Append("INBOX", m)
 				w.must(err)
 				w.expected[m.Sum()]++

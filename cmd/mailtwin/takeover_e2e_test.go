@@ -18,7 +18,7 @@ func TestCopiedMaildir(t *testing.T) {
 	dovecot := imaptest.Dovecot(t, imaptest.DovecotOptions{})
 	s := server{addr: dovecot.Addr, user: dovecot.NewUser(), password: dovecot.Password}
 	other := newTwin(t, s)
-	other.fill(size(400, 10_000))
+	other.fill(size(100, 10_000))
 	other.sync()
 	far, _ := other.wantAgreement("the other Maildir")
 	count := 0

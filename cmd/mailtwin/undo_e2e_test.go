@@ -199,7 +199,7 @@ func TestUndoKilled(t *testing.T) {
 	rng := rand.New(rand.NewPCG(9, 9))
 	killed := 0
 	took := time.Duration(0)
-	for round := range size(6, 60) {
+	for round := range size(3, 60) {
 		was := w.sight()
 		if round%2 == 0 {
 			w.mess()

@@ -17,7 +17,7 @@ func TestUndoHistories(t *testing.T) {
 	dovecot := imaptest.Dovecot(t, imaptest.DovecotOptions{})
 	for _, profile := range imaptest.Profiles {
 		t.Run(profile.Name, func(t *testing.T) {
-			withChecks(t, size(5, 100), func(rt *rapid.T) {
+			withChecks(t, size(3, 100), func(rt *rapid.T) {
 				s := server{addr: dovecot.Addr, user: dovecot.NewUser(), password: dovecot.Password, profile: profile, delete: "trash"}
 				h := &history{twin: newTwin(rt, s), draw: rt, corpus: imaptest.Sample(200, 30, imaptest.CorpusOptions{MaxSize: 20_000})}
 				h.sync()

@@ -64,7 +64,7 @@ func TestR13ReplacedDuringARun(t *testing.T) {
 			v.some()
 			v.replaceBefore(0, r) // never
 			commands := v.seen
-			step := max(1, commands/size(4, commands))
+			step := max(1, commands/size(2, commands))
 			for at := 1 + i%step; at <= commands; at += step {
 				v.some()
 				v.replaceBefore(at, r)

@@ -81,7 +81,7 @@ func verifyTwin(t *testing.T, n int) *twin {
 // Each thing that can be wrong is found alone among many messages, and named; in a good mirror nothing is. What the server
 // has mends it.
 func TestVerifyFinds(t *testing.T) {
-	w := verifyTwin(t, size(150, 20_000))
+	w := verifyTwin(t, size(60, 20_000))
 	if found := w.verify(0, "--deep", "--remote", "10%"); len(found) > 0 {
 		t.Fatalf("in a good mirror there is %+v", found)
 	}

@@ -26,7 +26,7 @@ func (v *verifyRun) counts(d *syncer.Difference) bool {
 }
 
 // tellDifferences tells all that was found, one by one, and what to do about each kind once.
-func (v *verifyRun) tellDifferences(ctx context.Context) error { //nolint:gocognit // a list of kinds, one line each
+func (v *verifyRun) tellDifferences(ctx context.Context) error {
 	var hints []string
 	for _, m := range v.found.Mailboxes {
 		about, err := v.headings(ctx, m)

@@ -8,6 +8,7 @@ import (
 	"io"
 	"io/fs"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -51,7 +52,7 @@ func TestGmailCaptures(t *testing.T) {
 			}
 			line, _, _ = bytes.Cut(line, []byte(" ENVELOPE "))
 			if head, _, cut := bytes.Cut(line, []byte(" BODY[")); cut { // its literal is not in this line
-				line = append(head, ')')
+				line = slices.Concat(head, []byte(")"))
 			}
 			m, err := parse(t, string(line)).Fetch(nil)
 			whole := bytes.Contains(line, []byte("X-GM-MSGID"))

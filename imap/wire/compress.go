@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"bytes"
 	"compress/flate"
 	"context"
 	"errors"
@@ -55,11 +56,12 @@ func (c *Conn) Compress(ctx context.Context) (Status, error) {
 	return status[0], nil
 }
 
-// squeeze begins the compression as soon as the server has agreed, in the goroutine that reads. What is read already
-// came in clear, after the last thing that may.
+// squeeze begins the compression as soon as the server has agreed, in the goroutine that reads. What is read already is
+// compressed, too: some servers flush at once, though they have nothing to say.
 func (c *Conn) squeeze() error {
-	if c.p.br.Buffered() > 0 {
-		return fmt.Errorf("%w: text in clear came after it began", ErrCompression)
+	early := make([]byte, c.p.br.Buffered())
+	if _, err := io.ReadFull(c.p.br, early); err != nil {
+		return err
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -68,7 +70,7 @@ func (c *Conn) squeeze() error {
 	if err != nil {
 		return err
 	}
-	c.stream = &squeezer{in: flate.NewReader(under), out: out, under: under}
+	c.stream = &squeezer{in: flate.NewReader(io.MultiReader(bytes.NewReader(early), under)), out: out, under: under}
 	return nil
 }
 

@@ -114,6 +114,42 @@ func TestM12PartialFlush(t *testing.T) {
 	}
 }
 
+// A server that flushes at once, with nothing to say, is understood, in one packet with its answer or in one of its own.
+func TestCompressedEarly(t *testing.T) {
+	conn, f := connect(t, Options{})
+	go func() {
+		f.say("* OK [CAPABILITY IMAP4rev1] hello\r\n")
+		line, err := f.br.ReadString('\n')
+		if err != nil {
+			return
+		}
+		tag, _, _ := strings.Cut(line, " ")
+		f.say(tag + " OK begin\r\n\x00\x00\x00\xff\xff" + "\x00\x05\x00\xfa\xff* OK ")
+		in := bufio.NewReader(flate.NewReader(f.br))
+		if line, err = in.ReadString('\n'); err != nil {
+			return
+		}
+		tag, _, _ = strings.Cut(line, " ")
+		out, err := flate.NewWriter(f.conn, flate.BestSpeed)
+		if err == nil {
+			_, err = io.WriteString(out, "hi\r\n"+tag+" OK done\r\n")
+		}
+		if err == nil && out.Flush() != nil {
+			return
+		}
+		_, _ = in.ReadString('\n') // until the client goes
+	}()
+	if _, err := conn.Greeting(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := conn.Compress(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if status, err := conn.Exec(t.Context(), nil, Cmd("NOOP")); err != nil || status[0].Text != "done" {
+		t.Errorf("%v, %v", status, err)
+	}
+}
+
 // What cannot be inflated, and text in clear behind the agreement, end the connection, and not for good.
 func TestS13BadStream(t *testing.T) {
 	for name, text := range map[string]string{"garbage": "\xff\xff\xff\xff", "text in clear": "* OK in clear\r\n"} {
