@@ -13,8 +13,9 @@ import (
 const settingAtWork = "at work"
 
 // lateness is how long servers are given for what such a run sent them last. They have it in their buffers, and do it after
-// its end: what they store once the next run has looked, that one would copy again. Dovecot 2.3 was seen to, under load.
-var lateness = 10 * time.Second //nolint:gochecknoglobals // tests do not wait that long
+// its end: what they store once the next run has looked, that one would copy again. Dovecot 2.3 was seen to, under load. Tests
+// do not wait that long.
+var lateness = 10 * time.Second
 
 // begin notes that this run is at work. If the one before was killed or cut, it lets the servers end that first.
 func (m *migration) begin(ctx context.Context) error {
