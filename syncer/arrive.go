@@ -12,7 +12,7 @@ func (p *planner) arrivals(s *Steps, d Delta) {
 	policy := p.policy
 	fars, nears := p.adopt(s, d.New)
 	fars, nears = p.await(s, Far, p.recognised(fars)), p.await(s, Near, nears)
-	if len(nears) == 0 && s.Mailbox != policy.Trash && !slices.ContainsFunc(fars, func(a Arrival) bool { return a.Evidence != nil }) {
+	if len(nears) == 0 && !slices.ContainsFunc(fars, func(a Arrival) bool { return a.Beyond }) && s.Mailbox != policy.Trash && !slices.ContainsFunc(fars, func(a Arrival) bool { return a.Evidence != nil }) {
 		p.download(s, fars)
 		return
 	}
@@ -20,6 +20,8 @@ func (p *planner) arrivals(s *Steps, d Delta) {
 		switch {
 		case p.revived(s, a):
 		case p.moved(s, Far, a):
+		case a.Beyond:
+			s.Beyond[Far] = append(s.Beyond[Far], a)
 		case policy.OneCopy && p.elsewhere(a):
 			s.Keep = append(s.Keep, keep(pendingPair(a)))
 		case p.copied(s, Far, a):
@@ -39,6 +41,8 @@ func (p *planner) arrivals(s *Steps, d Delta) {
 			p.leftBehind(a, s.Mailbox) // it was moved to where the far side had it
 		case p.unparked(s, a):
 		case p.moved(s, Near, a):
+		case a.Beyond:
+			s.Beyond[Near] = append(s.Beyond[Near], a)
 		case p.copied(s, Near, a):
 		default:
 			p.upload(s, a)

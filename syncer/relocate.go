@@ -96,6 +96,9 @@ func (a *applier) routeChunk(ctx context.Context, j *job, key route, part []Relo
 	var agreements []Agreement
 	for _, m := range part {
 		id, ok := arrived[m.From.ID]
+		if !ok && !never && a.beyondReach(j, m) {
+			continue
+		}
 		if !ok && m.Pair == nil && key.side == Far && !never && a.mayShow() {
 			a.soilJob(j, Near)
 			a.touch(j.name)

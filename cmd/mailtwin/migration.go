@@ -113,6 +113,8 @@ func (m *migration) copy(ctx context.Context, sides [2]*imap.Account) (*syncer.R
 	}
 	as := syncer.NewAs(near, names, m.mapping.to)
 	report, err := syncer.Run(ctx, far, as, m.ledger, options)
+	tellLimit(m.teller, far)
+	tellLimit(m.teller, near)
 	if err != nil || m.o.dryRun {
 		return report, err
 	}
