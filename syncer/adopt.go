@@ -47,6 +47,9 @@ func (p *planner) expect(d Delta) {
 	partner := partners(d.New)
 	for _, near := range d.New[Near] {
 		far, ok := partner[near.ID]
+		if ok && p.policy.Direction == Transfer && far.AccountID != "" {
+			p.adopted[far.AccountID] = &source{Place: mailbox.Place{Mailbox: d.Mailbox, ID: near.ID}, flags: near.Flags.Union(far.Flags)}
+		}
 		if !ok || near.digest().IsZero() {
 			continue
 		}

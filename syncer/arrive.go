@@ -12,7 +12,8 @@ func (p *planner) arrivals(s *Steps, d Delta) {
 	policy := p.policy
 	fars, nears := p.adopt(s, d.New)
 	fars, nears = p.await(s, Far, p.recognised(fars)), p.await(s, Near, nears)
-	if len(nears) == 0 && !slices.ContainsFunc(fars, func(a Arrival) bool { return a.Beyond }) && s.Mailbox != policy.Trash && !slices.ContainsFunc(fars, func(a Arrival) bool { return a.Evidence != nil }) {
+	known := func(a Arrival) bool { return a.Beyond || a.Evidence != nil || p.adopted[a.AccountID] != nil }
+	if len(nears) == 0 && s.Mailbox != policy.Trash && !slices.ContainsFunc(fars, known) {
 		p.download(s, fars)
 		return
 	}
@@ -204,6 +205,10 @@ func (p *planner) copied(s *Steps, side Side, a Arrival) bool {
 	}
 	if side == Far && !a.digest().IsZero() && p.near[a.digest()] != nil {
 		source := p.near[a.digest()]
+		s.Relocate = append(s.Relocate, Relocation{Side: Near, From: source.Place, Arrival: a, Have: source.flags, Want: a.Flags, Unsure: true})
+		return true
+	}
+	if source := p.adopted[a.AccountID]; side == Far && source != nil {
 		s.Relocate = append(s.Relocate, Relocation{Side: Near, From: source.Place, Arrival: a, Have: source.flags, Want: a.Flags, Unsure: true})
 		return true
 	}

@@ -231,7 +231,7 @@ func (r *run) byAccount(ctx context.Context, j *job, a *Arrival, l *lookup) (kno
 		if err != nil {
 			return false, err
 		}
-		if held.AccountID != a.AccountID || held.Digest.IsZero() {
+		if held.AccountID != a.AccountID || held.Digest.IsZero() && !r.unread(held) {
 			continue
 		}
 		if a.Evidence == nil {
@@ -243,6 +243,12 @@ func (r *run) byAccount(ctx context.Context, j *job, a *Arrival, l *lookup) (kno
 		}
 	}
 	return a.Evidence != nil, nil
+}
+
+// unread tells whether a pair was made of what both sides had, in a transfer: by their headers, so that nobody knows the
+// digest. It is there all the same.
+func (r *run) unread(held mailbox.Located) bool {
+	return r.opts.Direction == Transfer && held.Far != "" && held.Near != ""
 }
 
 // localContents reads the near messages that candidates point to.

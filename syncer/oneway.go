@@ -128,5 +128,5 @@ func (p *planner) nearFlags(held mailbox.Located) mailbox.Flags {
 
 // elsewhere tells whether the near side has a message already, or will have it, in whatever mailbox.
 func (p *planner) elsewhere(a Arrival) bool {
-	return slices.ContainsFunc(a.held(), func(held mailbox.Located) bool { return held.Near != "" })
+	return p.adopted[a.AccountID] != nil || slices.ContainsFunc(a.held(), func(held mailbox.Located) bool { return held.Near != "" })
 }

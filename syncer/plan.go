@@ -90,7 +90,7 @@ func Plan(deltas []Delta, policy Policy) []Steps {
 		steps:  make([]Steps, len(deltas)), flags: map[mailbox.Place]mailbox.Flags{}, gone: map[placed]*vanished{},
 		lost: map[content][]*vanished{}, both: map[mailbox.Digest][]mailbox.Located{}, near: map[mailbox.Digest]*source{},
 		coming: map[string]bool{}, going: map[mailbox.Digest]mailbox.Name{}, left: map[mailbox.Place]mailbox.Flags{},
-		again: map[mailbox.Place]bool{}, same: map[string]Arrival{},
+		again: map[mailbox.Place]bool{}, same: map[string]Arrival{}, adopted: map[string]*source{},
 	}
 	for i, d := range deltas {
 		p.steps[i].Mailbox = d.Mailbox
@@ -143,9 +143,10 @@ type planner struct {
 	near   map[mailbox.Digest]*source           // what is new on the near side
 	left   map[mailbox.Place]mailbox.Flags      // by near place: what those carry now that only the near side has
 
-	same   map[string]Arrival              // by account-wide id: the near message that is adopted
-	coming map[string]bool                 // by account-wide id: what is downloaded
-	going  map[mailbox.Digest]mailbox.Name // where what is uploaded goes, or what is adopted is
+	same    map[string]Arrival              // by account-wide id: the near message that is adopted
+	adopted map[string]*source              // the same of a transfer, also where nobody knows its digest
+	coming  map[string]bool                 // by account-wide id: what is downloaded
+	going   map[mailbox.Digest]mailbox.Name // where what is uploaded goes, or what is adopted is
 }
 
 // flagsOf returns what a held message carries by the time it is copied: agreements come first. One that was kept may

@@ -65,8 +65,8 @@ func (q *quota) err() error {
 	return e
 }
 
-// perMessage is what a message costs beside its own octets, about.
-const perMessage = 150
+// PerMessage is what a message costs beside its own octets, in octets, about.
+const PerMessage = 150
 
 // A grant is the room that one load has in the budget.
 type grant struct {
@@ -79,7 +79,7 @@ type grant struct {
 func (g *grant) arrived(a Arrival) {
 	g.quota.mu.Lock()
 	defer g.quota.mu.Unlock()
-	octets := min(a.Size+perMessage, g.octets)
+	octets := min(a.Size+PerMessage, g.octets)
 	g.octets -= octets
 	g.quota.underWay[g.from] -= octets
 }
@@ -108,7 +108,7 @@ func (r *run) allow(j *job, from Side, list []Arrival) (fit, over, large []Arriv
 		q.over = map[mailbox.Place]Side{}
 	}
 	for _, a := range list {
-		place, octets := mailbox.Place{Mailbox: j.name, ID: a.ID}, a.Size+perMessage
+		place, octets := mailbox.Place{Mailbox: j.name, ID: a.ID}, a.Size+PerMessage
 		switch {
 		case a.Size > most:
 			large = append(large, a)
@@ -123,6 +123,35 @@ func (r *run) allow(j *job, from Side, list []Arrival) (fit, over, large []Arriv
 	}
 	q.underWay[from] += g.octets
 	return fit, over, large, g
+}
+
+// reserve takes room for so many octets of both sides, or for none.
+func (r *run) reserve(octets [2]int64, room [2]*grant) bool {
+	q := &r.quota
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	for side, n := range octets {
+		if n > r.opts.Budget.Left(Side(side))-q.underWay[side] {
+			return false
+		}
+	}
+	for side, n := range octets {
+		room[side].octets += n
+		q.underWay[side] += n
+	}
+	return true
+}
+
+// putOver notes far messages that wait for room.
+func (r *run) putOver(j *job, ids map[mailbox.ID]bool) {
+	r.quota.mu.Lock()
+	defer r.quota.mu.Unlock()
+	if r.quota.over == nil {
+		r.quota.over = map[mailbox.Place]Side{}
+	}
+	for id := range ids {
+		r.quota.over[mailbox.Place{Mailbox: j.name, ID: id}] = Far
+	}
 }
 
 // putOff records downloads for which there is no room, so that another run begins with them and nothing has to be listed

@@ -331,7 +331,7 @@ func TestRoomUnderWay(t *testing.T) {
 	r, j := &run{opts: Options{Budget: p}}, &job{name: mailbox.Inbox}
 	list := make([]Arrival, 20)
 	for i := range list {
-		list[i] = Arrival{ID: mailbox.ID(fmt.Sprint(i)), Size: 1000 - perMessage}
+		list[i] = Arrival{ID: mailbox.ID(fmt.Sprint(i)), Size: 1000 - PerMessage}
 	}
 	room := func(want int, when string) *grant {
 		t.Helper()

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"slices"
 
 	"mailtwin/mailbox"
@@ -193,6 +192,9 @@ func (t *recognition) pair(ctx context.Context, m matching) error {
 	if len(unsure[Near]) == 0 {
 		return nil
 	}
+	unsure, room := t.affordable(unsure)
+	defer room[Far].end()
+	defer room[Near].end()
 	var bodies [2]map[mailbox.ID]mailbox.Digest
 	for side := range bodies {
 		var err error
@@ -215,20 +217,6 @@ func (t *recognition) pair(ctx context.Context, m matching) error {
 func (t *recognition) take(i int, far mailbox.ID) {
 	t.nears()[i].Evidence.Same = far
 	t.paired[far] = true
-}
-
-// digests reads messages as a whole.
-func (r *run) digests(ctx context.Context, side Side, name mailbox.Name, ids []mailbox.ID) (map[mailbox.ID]mailbox.Digest, error) {
-	digests := map[mailbox.ID]mailbox.Digest{}
-	err := r.side[side].Fetch(ctx, name, ids, func(id mailbox.ID, body io.Reader) error {
-		sum := mailbox.NewSummer()
-		if _, err := io.Copy(sum, body); err != nil {
-			return err
-		}
-		digests[id] = sum.Content().Digest
-		return nil
-	}, func(mailbox.ID, error) {}) // then it is not the same as any
-	return digests, err
 }
 
 // intended finds what a run before sent and heard nothing of. The server may have stored it in another form: then its
@@ -317,103 +305,6 @@ func (t *recognition) read(ctx context.Context, c *Change, place mailbox.Place) 
 	digests, err := t.digests(ctx, Near, place.Mailbox, []mailbox.ID{place.ID})
 	c.Pair.Digest = digests[place.ID]
 	return err
-}
-
-// A likeness is what messages that may be the same have in common, as far as a scan tells.
-type likeness struct {
-	hint mailbox.Hint
-	size int64
-}
-
-// likeness returns it; ok is false where the far side itself says what is the same, or nothing is known.
-func (a Arrival) likeness() (l likeness, ok bool) {
-	return likeness{a.Hint, a.Size}, a.AccountID == "" && a.Hint != 0 && a.Size > 0
-}
-
-// shareContent finds messages that the far side has several times, for a near side that can have them once in several
-// mailboxes. They are read for it: a header alone is no proof.
-func (r *run) shareContent(ctx context.Context, recognitions []*recognition) error {
-	alike := map[likeness]int{}
-	for _, t := range recognitions {
-		for _, a := range t.fars() {
-			if l, ok := a.likeness(); ok {
-				alike[l]++
-			}
-		}
-	}
-	for _, t := range recognitions {
-		if err := t.prove(ctx, alike); err != nil {
-			return fmt.Errorf("mailbox %q: compare what is alike: %w", string(t.job.name), err)
-		}
-	}
-	return nil
-}
-
-// prove reads the messages of one mailbox that another one may be the same as.
-func (t *recognition) prove(ctx context.Context, alike map[likeness]int) error {
-	var ids []mailbox.ID
-	for _, a := range t.fars() {
-		l, ok := a.likeness()
-		if !ok {
-			continue
-		}
-		held, err := t.heldAlike(ctx, l)
-		if err != nil {
-			return err
-		}
-		if alike[l] > 1 || held {
-			ids = append(ids, a.ID)
-		}
-	}
-	if len(ids) == 0 {
-		return nil
-	}
-	digests, err := t.digests(ctx, Far, t.job.name, ids)
-	if err != nil {
-		return err
-	}
-	for i, a := range t.fars() {
-		if digest, read := digests[a.ID]; read {
-			if err := t.proven(ctx, &t.fars()[i], digest); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
-}
-
-// heldAlike tells whether something that was transferred may be the same.
-func (r *run) heldAlike(ctx context.Context, l likeness) (bool, error) {
-	for held, err := range r.byHint(ctx, l.hint) {
-		if err != nil || held.Size == l.size && held.Near != "" && held.Far != "" {
-			return err == nil, err
-		}
-	}
-	return false, nil
-}
-
-// proven gives a message that was read a name that is the same wherever the far side has it. If the near side has it in the
-// same mailbox, it can be copied from there.
-func (t *recognition) proven(ctx context.Context, a *Arrival, digest mailbox.Digest) error {
-	a.AccountID = "sha256:" + digest.String()
-	if a.Evidence == nil {
-		a.Evidence = &Evidence{Content: mailbox.Content{Size: a.Size}}
-	}
-	a.Evidence.Content.Digest = digest
-	for i, near := range t.nears() {
-		if near.Evidence.Same == a.ID {
-			t.nears()[i].Evidence.Content.Digest = digest
-		}
-	}
-	for held, err := range t.byHint(ctx, a.Hint) {
-		if err != nil {
-			return err
-		}
-		if held.Digest == digest && held.Near != "" && held.Far != "" {
-			a.Evidence.Held = append(a.Evidence.Held, held)
-		}
-	}
-	return nil
 }
 
 // choose leaves out the messages of the far side that a transfer is not about. The mailbox is then looked at in each run,

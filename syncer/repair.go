@@ -190,7 +190,7 @@ func (r *repair) fetchAll(ctx context.Context, name mailbox.Name, list []*Differ
 	for len(list) > 0 {
 		n, octets := 0, int64(0)
 		for n < len(list) && n < downloadCount && (n == 0 || octets+list[n].Pair.Size <= downloadOctets) {
-			octets += list[n].Pair.Size + perMessage
+			octets += list[n].Pair.Size + PerMessage
 			n++
 		}
 		if r.opts.Budget != nil && octets > r.opts.Budget.Left(Far) {

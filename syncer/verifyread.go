@@ -318,7 +318,7 @@ func (v *verifier) afford(part []mailbox.Pair) (done func(), ok bool) {
 	}
 	var octets int64
 	for _, p := range part {
-		octets += p.Size + perMessage
+		octets += p.Size + PerMessage
 	}
 	v.mu.Lock()
 	defer v.mu.Unlock()

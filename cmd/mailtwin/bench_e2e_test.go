@@ -66,7 +66,7 @@ type usage struct {
 	peak      float64 // MiB resident, 0 where /proc does not tell
 }
 
-func measure(b *testing.B, cmd *exec.Cmd) usage {
+func measure(b testing.TB, cmd *exec.Cmd) usage {
 	b.Helper()
 	var out bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &out
@@ -113,7 +113,7 @@ func (u usage) report(b *testing.B, what string) {
 }
 
 // build builds the program as its users do.
-func build(b *testing.B) string {
+func build(b testing.TB) string {
 	b.Helper()
 	program := filepath.Join(b.TempDir(), "mailtwin")
 	if out, err := exec.CommandContext(b.Context(), "go", "build", "-o", program, ".").CombinedOutput(); err != nil {

@@ -22,8 +22,14 @@ import (
 // the program.
 const beProgram = "MAILTWIN_TEST_BE_PROGRAM"
 
+// beLate is how long such a program waits after a migration that was killed.
+const beLate = "MAILTWIN_TEST_BE_LATE"
+
 func init() {
 	if os.Getenv(beProgram) != "" {
+		if d, err := time.ParseDuration(os.Getenv(beLate)); err == nil {
+			lateness = d
+		}
 		main()
 		os.Exit(0)
 	}

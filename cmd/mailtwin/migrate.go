@@ -156,9 +156,12 @@ func runMigrate(ctx context.Context, o migrateOptions, from, to string, env *env
 	defer func() { err = errors.Join(err, closeTrace()) }()
 	bar := env.progress(o.common)
 	defer bar.stop()
-	t := env.teller(o.common, from+" to "+to, o.dryRun, bar)
+	both := from + " to " + to
+	t := env.teller(o.common, both, o.dryRun, bar)
 	t.wording = strings.NewReplacer(
 		"on the far side", "in "+from, "on the near side", "in "+to, "the far side", from, "the near side", to, "download: ", "",
+		"a sync after that", "a run after that", "mailtwin sync --retry "+both, "mailtwin migrate --retry "+from+" "+to,
+		"mailtwin sync --allow-delete "+both, "mailtwin migrate --again "+from+" "+to,
 	)
 	m := &migration{env: env, o: o, choice: chosen, account: [2]*account{accounts[0], accounts[1]}, trace: trace, teller: t}
 	m.state = filepath.Join(env.stateHome(), "mailtwin", fmt.Sprintf("%s-to-%s.migration.db", from, to))

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"mailtwin/imap/imaptest"
+	"mailtwin/imap/imaptest/gimap"
 )
 
 // BenchmarkMigrate copies 4 KiB messages in 20 mailboxes, and some of 20 MB, from one Dovecot to another, both 40 ms away,
@@ -21,8 +22,7 @@ func BenchmarkMigrate(b *testing.B) {
 	fillEvenly(b, old, user, size(500, 10_000), 20)
 	account := imaptest.NewAccount(b, old.Addr, user, old.Password)
 	for i := range 4 {
-		body := []byte(fmt.Sprintf("Message-ID: <big%d@example.org>\r\nSubject: big\r\n\r\n%s\r\n", i, strings.Repeat("0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef\r\n", 300_000)))
-		if _, err := account.Append("INBOX", imaptest.Message{Body: body}); err != nil {
+		if _, err := account.Append("INBOX", imaptest.Message{Body: bigMail(i)}); err != nil {
 			b.Fatal(err)
 		}
 	}
@@ -47,12 +47,56 @@ func BenchmarkMigrate(b *testing.B) {
 		cmd.Env = append(os.Environ(), "HOME="+dir, "XDG_STATE_HOME=")
 		u := measure(b, cmd)
 		u.report(b, "migrate")
+		if u.peak > migrateMemory {
+			b.Errorf("%.0f MiB at most", u.peak)
+		}
 		if mbsync, err := exec.LookPath("mbsync"); err == nil {
 			rc := mbsyncPair(b, dir, far.Addr, user, near.Addr, other.NewUser(), old.Password)
 			m := measure(b, exec.CommandContext(b.Context(), mbsync, "-c", rc, "-a"))
 			m.report(b, "mbsync")
 			b.ReportMetric(m.wall.Seconds()/u.wall.Seconds(), "mbsync/migrate")
 		}
+	}
+}
+
+// migrateMemory is how many MiB a migration may have resident.
+const migrateMemory = 64
+
+// bigMail is a message of 20 MB.
+func bigMail(n int) []byte {
+	line := strings.Repeat("0123456789abcdef", 4) + "\r\n"
+	return fmt.Appendf(nil, "From: a@example.org\r\nMessage-ID: <big%d@example.org>\r\nSubject: big\r\n\r\n%s", n, strings.Repeat(line, 300_000))
+}
+
+// Messages of 20 MB among many others take no more memory than the others, in every direction.
+func TestMigrateMemory(t *testing.T) {
+	if os.Getenv("MAILTWIN_FULL") == "" {
+		t.Skip("the program is built anew for it, and measured with 10,000 messages: set MAILTWIN_FULL")
+	}
+	program := build(t)
+	for _, d := range directions {
+		t.Run(d.name, func(t *testing.T) {
+			w := newMigration(t, d.old(t), d.new(t))
+			if w.old.gmail == nil {
+				fillPlain(t, w.old, 10_000)
+			} else {
+				fillGmail(w.old, 10_000)
+			}
+			for i := range 6 {
+				if g := w.old.gmail; g != nil {
+					g.Web().Deliver(gimap.Mail{Raw: bigMail(i), Labels: []string{`\Inbox`, "Work"}, Date: time.Unix(1700000000, 0)})
+				} else if _, err := w.old.account.Append("INBOX", imaptest.Message{Body: bigMail(i)}); err != nil {
+					t.Fatal(err)
+				}
+			}
+			cmd := exec.CommandContext(t.Context(), program, "migrate", "--config", w.config, "--labels", labelsEach, "old", "new")
+			cmd.Env = append(os.Environ(), "HOME="+w.dir, "XDG_STATE_HOME=")
+			u := measure(t, cmd)
+			t.Logf("%.1f MiB at most, %v", u.peak, u.wall)
+			if u.peak > migrateMemory {
+				t.Errorf("%.1f MiB at most", u.peak)
+			}
+		})
 	}
 }
 

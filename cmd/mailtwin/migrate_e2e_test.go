@@ -29,8 +29,10 @@ func dovecotEnd(t *testing.T) *end {
 	return e
 }
 
-func gmailEnd(t *testing.T) *end {
-	g := gimap.Start(t, gimap.Options{})
+func gmailEnd(t *testing.T) *end { return gmailWith(t, gimap.Options{}) }
+
+func gmailWith(t *testing.T, options gimap.Options) *end {
+	g := gimap.Start(t, options)
 	return &end{addr: g.Addr, user: g.User, password: g.Password, gmail: g}
 }
 
@@ -38,22 +40,33 @@ func gmailEnd(t *testing.T) *end {
 type migrationWorld struct {
 	*world
 	old, new *end
+	late     time.Duration // how long a process waits after one that was killed
 }
 
 func newMigration(t *testing.T, from, to *end) *migrationWorld {
 	w := &migrationWorld{world: newWorld(t, from.addr, from.user, from.password), old: from, new: to}
+	w.configure("", "")
+	return w
+}
+
+// configure writes the configuration, with further lines for each account.
+func (w *migrationWorld) configure(old, new string) {
+	w.Helper()
 	var text strings.Builder
-	for name, e := range map[string]*end{"old": from, "new": to} {
-		host, port, err := net.SplitHostPort(e.addr)
+	for _, a := range []struct {
+		*end
+		name, more string
+	}{{w.old, "old", old}, {w.new, "new", new}} {
+		host, port, err := net.SplitHostPort(a.addr)
 		if err != nil {
-			t.Fatal(err)
+			w.Fatal(err)
 		}
-		fmt.Fprintf(&text, "[accounts.%s]\nhost = %q\nport = %s\ntls = \"none\"\nuser = %q\npassword = %q\ntimeout = \"20s\"\n", name, host, port, e.user, e.password)
+		fmt.Fprintf(&text, "[accounts.%s]\nhost = %q\nport = %s\ntls = \"none\"\nuser = %q\npassword = %q\ntimeout = \"20s\"\n%s\n",
+			a.name, host, port, a.user, a.password, a.more)
 	}
 	if err := os.WriteFile(w.config, []byte(text.String()), 0o600); err != nil {
-		t.Fatal(err)
+		w.Fatal(err)
 	}
-	return w
 }
 
 // content is what an account has, by mailbox, content, flags and date.
@@ -152,7 +165,7 @@ func TestMigrate(t *testing.T) {
 func TestMigrateGmail(t *testing.T) {
 	t.Run("to Gmail", func(t *testing.T) {
 		w := newMigration(t, dovecotEnd(t), gmailEnd(t))
-		fillOld(t, w.old, size(100, 5000))
+		fillOld(t, w.old, size(100, 10_000))
 		status := w.run("migrate", "old", "new")
 		t.Log(w.stdout, w.stderr)
 		// Gmail takes no message without a header; all else is there.
@@ -188,9 +201,10 @@ func TestMigrateGmail(t *testing.T) {
 		}
 	})
 	t.Run("from Gmail", func(t *testing.T) {
+		n := size(60, 10_000)
 		for _, labels := range []string{labelsFirst, labelsEach} {
 			w := newMigration(t, gmailEnd(t), dovecotEnd(t))
-			fillGmail(w.old, 60)
+			fillGmail(w.old, n)
 			w.old.gmail.ResetCounters()
 			w.want(exitDone, "complete: new has what old has", "", "migrate", "--labels", labels, "old", "new")
 			t.Log(w.stdout)
@@ -207,7 +221,7 @@ func TestMigrateGmail(t *testing.T) {
 			for _, c := range view.Copies {
 				distinct[c.Sum] = true
 			}
-			want := 60
+			want := n
 			if labels == labelsEach {
 				want = 0
 				for _, m := range w.old.gmail.Messages() {
@@ -218,15 +232,15 @@ func TestMigrateGmail(t *testing.T) {
 					}
 				}
 			}
-			if len(distinct) != 60 || len(view.Copies) != want {
-				t.Errorf("%s: %d messages, %d copies, want 60 and %d", labels, len(distinct), len(view.Copies), want)
+			if len(distinct) != n || len(view.Copies) != want {
+				t.Errorf("%s: %d messages, %d copies, want %d and %d", labels, len(distinct), len(view.Copies), n, want)
 			}
 			w.want(exitDone, `"complete":true,"copied":0,`, "", "migrate", "--json", "--labels", labels, "old", "new")
 		}
 	})
 	t.Run("from Gmail to Gmail", func(t *testing.T) {
 		w := newMigration(t, gmailEnd(t), gmailEnd(t))
-		fillGmail(w.old, 60)
+		fillGmail(w.old, size(60, 10_000))
 		w.want(exitDone, "complete: new has what old has", "", "migrate", "--labels", labelsEach, "old", "new")
 		but := func(all map[string]int) map[string]int {
 			maps.DeleteFunc(all, func(line string, _ int) bool { return strings.HasPrefix(line, "[Gmail]/Important ") })
@@ -234,6 +248,36 @@ func TestMigrateGmail(t *testing.T) {
 		}
 		wantSame(t, "Gmail to Gmail", but(w.old.content(t, same)), but(w.new.content(t, same)))
 	})
+}
+
+// What Gmail has already in one mailbox, because a run died before it had put the message down, or because it was copied
+// alone, is not stored once more for the others.
+func TestMigrateFoundInOne(t *testing.T) {
+	for _, labels := range []string{labelsFirst, labelsEach} {
+		for _, alone := range []bool{false, true} {
+			w := newMigration(t, gmailEnd(t), gmailEnd(t))
+			const n = 12
+			for i := range n {
+				m := gimap.Mail{Raw: []byte(gmMail(i)), Labels: []string{`\Inbox`, "Work", "Home"}, Date: time.Unix(int64(1700000000+i), 0)}
+				w.old.gmail.Web().Deliver(m)
+				m.Labels = []string{[]string{`\Inbox`, "Work"}[i%2]}
+				w.new.gmail.Web().Deliver(m)
+			}
+			if alone { // they are found, and not read
+				w.want(exitDone, "complete", "", "migrate", "--labels", labels, "--mailbox", "INBOX", "--mailbox", "Work", "--mailbox", gmAll, "old", "new")
+			}
+			w.want(exitDone, "complete", "", "migrate", "--labels", labels, "old", "new")
+			messages := w.new.gmail.Messages()
+			if appends := w.new.gmail.Counters().Verbs["APPEND"]; len(messages) != n || appends > 0 {
+				t.Errorf("%s, %v: %d messages, %d APPENDs", labels, alone, len(messages), appends)
+			}
+			for _, m := range messages {
+				if labels == labelsEach && len(m.Folders) != 4 {
+					t.Errorf("%v: it is in %v", alone, m.Folders)
+				}
+			}
+		}
+	}
 }
 
 // fillOld fills an account with realistic mail and what is awkward in it: no Message-ID, the same one on different

@@ -18,24 +18,73 @@ import (
 // process starts the program as a process of its own.
 func (w *migrationWorld) process(ctx context.Context, args ...string) (*exec.Cmd, *bytes.Buffer) {
 	cmd := exec.CommandContext(ctx, os.Args[0], append(args, "--config", w.config)...)
-	cmd.Env = append(os.Environ(), beProgram+"=1", "HOME="+w.dir, "XDG_STATE_HOME=", "GORACE="+os.Getenv("GORACE")+" atexit_sleep_ms=20")
+	cmd.Env = append(os.Environ(), beProgram+"=1", beLate+"="+w.late.String(), "HOME="+w.dir, "XDG_STATE_HOME=", "GORACE="+os.Getenv("GORACE")+" atexit_sleep_ms=20")
 	var out bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &out
 	return cmd, &out
 }
 
+// directions are the four between an ordinary server and Gmail.
+var directions = []struct {
+	name     string
+	old, new func(*testing.T) *end
+}{
+	{"Dovecot to Dovecot", dovecotEnd, dovecotEnd},
+	{"Dovecot to Gmail", dovecotEnd, gmailEnd},
+	{"Gmail to Dovecot", gmailEnd, dovecotEnd},
+	{"Gmail to Gmail", gmailEnd, gmailEnd},
+}
+
+// What a server still does after a migration was killed is not copied by the next one, which waits for it.
+func TestMigrateKilledLate(t *testing.T) {
+	old, other := dovecotEnd(t), dovecotEnd(t)
+	const late = 2 * time.Second
+	reached, release := make(chan struct{}, 100), make(chan struct{})
+	far := imaptest.NewProxy(t, other.addr, imaptest.ProxyOptions{Before: func(verb string) {
+		if verb == "APPEND" {
+			reached <- struct{}{}
+			<-release
+		}
+	}})
+	w := newMigration(t, old, &end{addr: far.Addr, user: other.user, password: other.password, account: other.account})
+	w.late = late
+	fillPlain(t, w.old, 100)
+	ctx, kill := context.WithCancel(t.Context())
+	cmd, out := w.process(ctx, "migrate", "old", "new")
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	<-reached
+	time.AfterFunc(late/20, kill) // by then all of it is on its way
+	if err := ignoreExit(cmd.Wait()); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	far.Set(imaptest.ProxyOptions{Before: func(verb string) {
+		if verb == "APPEND" {
+			reached <- struct{}{}
+		}
+	}})
+	for len(reached) > 0 {
+		<-reached
+	}
+	go func() {
+		select {
+		case <-reached: // too early
+		case <-time.After(late / 4):
+		}
+		close(release)
+	}()
+	again, said := w.process(t.Context(), "migrate", "old", "new")
+	if err := again.Run(); err != nil || !strings.Contains(said.String(), "complete") {
+		t.Fatalf("%v\n%s", err, said)
+	}
+	w.wantMigrated(t)
+}
+
 // TestMigrateKilled kills migrations at random moments, in every direction between an ordinary server and Gmail. What the
 // last one leaves is what a single one would have: everything once.
 func TestMigrateKilled(t *testing.T) {
-	for _, tt := range []struct {
-		name     string
-		old, new func(*testing.T) *end
-	}{
-		{"Dovecot to Dovecot", dovecotEnd, dovecotEnd},
-		{"Dovecot to Gmail", dovecotEnd, gmailEnd},
-		{"Gmail to Dovecot", gmailEnd, dovecotEnd},
-		{"Gmail to Gmail", gmailEnd, gmailEnd},
-	} {
+	for _, tt := range directions {
 		t.Run(tt.name, func(t *testing.T) {
 			w := newMigration(t, tt.old(t), tt.new(t))
 			n := size(120, 10_000)
@@ -50,14 +99,17 @@ func TestMigrateKilled(t *testing.T) {
 				t.Fatalf("%s", out)
 			}
 			limit := 4 * time.Since(began) // in which it may or may not come to its end
-			killed := 0
+			killed, after := 0, time.Duration(0)
+			w.late = time.Duration(size(100, 2000)) * time.Millisecond
 			for range size(10, 50) {
-				ctx, cancel := context.WithTimeout(t.Context(), time.Duration(rng.Int64N(int64(limit))))
+				ctx, cancel := context.WithTimeout(t.Context(), after+time.Duration(rng.Int64N(int64(limit))))
 				cmd, out := w.process(ctx, "migrate", "--labels", labelsEach, "old", "new")
 				err := cmd.Run()
+				dead := ctx.Err() != nil
 				cancel()
-				if ctx.Err() != nil {
+				if after = 0; dead {
 					killed++
+					after = w.late
 				} else if err != nil {
 					t.Fatalf("%v\n%s", err, out)
 				}

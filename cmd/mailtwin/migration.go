@@ -31,6 +31,8 @@ type migration struct {
 	state   string
 
 	ledger   *state.DB
+	traffic  [2]wire.Traffic // by syncer.Side, as what follows
+	bytes    [2]*byteLedger
 	mapping  *mapping
 	balances []syncer.Balance
 	left     error // why it is not complete
@@ -54,14 +56,25 @@ func (m *migration) run(ctx context.Context) (report *syncer.Report, err error) 
 	if err := m.sameAccounts(); err != nil {
 		return nil, err
 	}
+	if err := m.openBytes(ctx); err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(m.explain(err), m.closeBytes(ctx)) }()
+	if err := m.spent(); err != nil {
+		return nil, err
+	}
+	if err := m.begin(ctx); err != nil {
+		return nil, err
+	}
 	var sides [2]*imap.Account
 	for i, a := range m.account {
 		options := m.env.imapOptions(a, m.trace, m.teller.note)
-		options.Traffic, options.ReadOnly = &m.teller.traffic, i == 0 || m.o.dryRun
+		options.Traffic, options.ReadOnly = &m.traffic[i], i == 0 || m.o.dryRun
 		if sides[i], err = imap.Open(ctx, options); err != nil {
 			return nil, fmt.Errorf("account %q: %w", a.name, err)
 		}
 		defer func() { err = errors.Join(err, sides[i].Close()) }()
+		m.bytes[i].learn(sides[i].Has(gmail.Capability))
 	}
 	return m.copy(ctx, sides)
 }
@@ -85,8 +98,13 @@ func (m *migration) sameAccounts() error {
 }
 
 func (m *migration) copy(ctx context.Context, sides [2]*imap.Account) (*syncer.Report, error) {
-	far, unasked := m.side(sides[0], m.ledger)
-	near, _ := m.side(sides[1], noLedger{})
+	since, err := m.position()
+	if err != nil {
+		return nil, err
+	}
+	far, gmailFar := m.side(sides[0], gmail.Options{Ledger: m.ledger, Since: since})
+	near, _ := m.side(sides[1], gmail.Options{Ledger: noLedger{}})
+	unasked := func(name mailbox.Name) bool { return gmailFar != nil && gmailFar.Unasked(name) }
 	infos, err := far.Mailboxes(ctx)
 	if err != nil {
 		return nil, err
@@ -104,6 +122,7 @@ func (m *migration) copy(ctx context.Context, sides [2]*imap.Account) (*syncer.R
 	all := len(m.account[0].Mailboxes)+len(m.o.mailboxes) > 0
 	options := syncer.Options{
 		Direction: syncer.Transfer, DryRun: m.o.dryRun, AllowDelete: m.o.again, Retry: m.o.retry, Events: m.teller,
+		Budget: copyBudget(m.bytes), Now: m.env.clock,
 		Choose: m.choice.chooses(), Once: sides[1].Has(gmail.Capability),
 		OneCopy:   sides[0].Has(gmail.Capability) && m.o.labels == labelsFirst,
 		Mailboxes: func(name mailbox.Name) bool { return patterns(name) && (all || !unasked(name)) },
@@ -115,11 +134,18 @@ func (m *migration) copy(ctx context.Context, sides [2]*imap.Account) (*syncer.R
 	report, err := syncer.Run(ctx, far, as, m.ledger, options)
 	tellLimit(m.teller, far)
 	tellLimit(m.teller, near)
+	err = errors.Join(err, m.end(err))
+	if gmailFar != nil && (err == nil || errors.As(err, new(*syncer.QuotaError))) {
+		err = errors.Join(err, m.keepPosition(gmailFar.Position(), report))
+	}
 	if err != nil || m.o.dryRun {
 		return report, err
 	}
-	far, _ = m.side(sides[0], m.ledger) // which knows nothing of what was seen so far
-	near, _ = m.side(sides[1], noLedger{})
+	if err := m.mayCount(); err != nil {
+		return report, err
+	}
+	far, _ = m.side(sides[0], gmail.Options{Ledger: m.ledger}) // which knows nothing of what was seen so far
+	near, _ = m.side(sides[1], gmail.Options{Ledger: noLedger{}})
 	m.balances, err = syncer.Reconcile(ctx, far, syncer.NewAs(near, names, m.mapping.to), m.ledger, options)
 	if err != nil {
 		return report, fmt.Errorf("count both accounts anew: %w", err)
@@ -128,13 +154,34 @@ func (m *migration) copy(ctx context.Context, sides [2]*imap.Account) (*syncer.R
 	return report, nil
 }
 
-// side is an account as the engine sees it, and what is left out of it unless its owner asks.
-func (m *migration) side(a *imap.Account, ledger gmail.Ledger) (syncer.Replica, func(mailbox.Name) bool) {
+// side is an account as the engine sees it; the second result is nil unless it is Gmail's.
+func (m *migration) side(a *imap.Account, options gmail.Options) (syncer.Replica, *gmail.Account) {
 	if !a.Has(gmail.Capability) {
-		return farSide{a}, func(mailbox.Name) bool { return false }
+		return farSide{a}, nil
 	}
-	g := gmail.New(a, gmail.Options{Ledger: ledger, Report: m.teller.note, Identify: true})
-	return gmailSide{g}, g.Unasked
+	options.Report, options.Identify = m.teller.note, true
+	g := gmail.New(a, options)
+	return gmailSide{g}, g
+}
+
+// settingChosen is which mailboxes the configuration chose when settingGmail was put down.
+const settingChosen = "gmail mailboxes"
+
+// position is how far a source at Gmail is known; nothing if that does not hold for the mailboxes that are chosen now.
+func (m *migration) position() (string, error) {
+	settings, err := m.ledger.Settings()
+	if err != nil || len(m.o.mailboxes) > 0 || settings[settingChosen] != strings.Join(m.account[0].Mailboxes, "\n") {
+		return "", err
+	}
+	return settings[settingGmail], nil
+}
+
+// keepPosition remembers how far a source at Gmail is known, if nothing was left undone of what happened there.
+func (m *migration) keepPosition(position string, report *syncer.Report) error {
+	if m.o.dryRun || !report.Settled || len(m.o.mailboxes) > 0 {
+		return nil
+	}
+	return m.ledger.PutSettings(map[string]string{settingGmail: position, settingChosen: strings.Join(m.account[0].Mailboxes, "\n")})
 }
 
 // rank orders mailboxes: what has several labels goes where its owner looks for it first, and into the archive last.

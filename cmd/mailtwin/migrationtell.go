@@ -44,6 +44,9 @@ func (m *migration) tell(report *syncer.Report) {
 		return
 	}
 	if m.balances == nil {
+		if total := report.Total(); total.Downloaded > 0 {
+			m.env.print("%s copied, %s; not counted on both servers yet", plural(total.Downloaded, "message"), octetsFor(total.DownloadedSize))
+		}
 		return
 	}
 	counts := byName(report)
@@ -140,6 +143,9 @@ func (m *migration) tellPlan(report *syncer.Report) {
 		m.env.print("%s: %s", m.names(c.Mailbox), strings.Join(parts, ", "))
 	}
 	m.env.print("%s to copy, %s", plural(total.Downloaded, "message"), octetsFor(total.DownloadedSize))
+	if days, slower := m.quotaPlan(total.Downloaded, total.DownloadedSize); slower != nil {
+		m.env.print("that takes at least %s: %s, and transfers stop at %d %% of that", plural(int(days), "day"), slower, transferShare)
+	}
 	m.env.print("dry run, nothing was changed")
 }
 
@@ -171,9 +177,21 @@ func (m *migration) finishJSON(report *syncer.Report, err error) {
 		"found": found, "copied": total.Downloaded, "copied_bytes": total.DownloadedSize, "left_behind": missing,
 		"complete": err == nil && m.left == nil && !m.o.dryRun, "dry_run": m.o.dryRun,
 	}
+	if m.o.dryRun && err == nil {
+		m.planFields(fields, total)
+	}
 	if err == nil {
 		err = m.left
 	}
 	t.outcome(fields, err)
 	t.event("summary", fields)
+}
+
+// planFields adds to a summary how long the daily limits make the migration, and of which account they are.
+func (m *migration) planFields(fields map[string]any, total syncer.Counts) {
+	days, slower := m.quotaPlan(total.Downloaded, total.DownloadedSize)
+	fields["days"] = days
+	if slower != nil {
+		fields["slower"], fields["day_bytes"], fields["day_limit"] = slower.account, slower.had, slower.limit
+	}
 }

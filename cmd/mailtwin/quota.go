@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"mailtwin/imap"
+	"mailtwin/imap/wire"
 	"mailtwin/mailbox"
 	"mailtwin/state"
 	"mailtwin/syncer"
@@ -95,6 +96,7 @@ type byteLedger struct {
 	mu     sync.Mutex
 	limit  [2]int64
 	today  traffic  // before this run
+	others [2]int64 // what the account had today that stands on record elsewhere
 	began  [2]int64 // what this run had had when the day began
 	stale  bool     // something stands on record
 	failed error
@@ -108,19 +110,21 @@ func (r *accountRun) openBytes() (*byteLedger, error) {
 	if err != nil {
 		return nil, err
 	}
-	l := &byteLedger{
-		account: r.account, now: r.env.clock, octets: r.teller.traffic.Octets, stale: settings[settingTraffic] != "",
-		today: readTraffic(settings[settingTraffic], r.env.clock()),
-		put:   func(text string) error { return r.ledger.PutSettings(map[string]string{settingTraffic: text}) },
-	}
+	put := func(text string) error { return r.ledger.PutSettings(map[string]string{settingTraffic: text}) }
 	if r.o.dryRun {
-		l.put = func(string) error { return nil }
+		put = func(string) error { return nil }
 	}
-	in, out := l.octets() // of a round before, which is on record by now
+	return r.env.newBytes(r.account, &r.teller.traffic, settings[settingTraffic], put), nil
+}
+
+// newBytes makes the ledger of an account of which text is on record. What passed before is on record by now.
+func (env *environment) newBytes(a *account, passed *wire.Traffic, text string, put func(string) error) *byteLedger {
+	l := &byteLedger{account: a, now: env.clock, octets: passed.Octets, stale: text != "", today: readTraffic(text, env.clock()), put: put}
+	in, out := l.octets()
 	l.began = [2]int64{syncer.Far: in, syncer.Near: out}
-	r.teller.traffic.OnCount(l.counted)
+	passed.OnCount(l.counted)
 	l.learn(l.today.gmail)
-	return l, nil
+	return l
 }
 
 // learn takes the limits that hold for the account.
@@ -167,16 +171,25 @@ func (l *byteLedger) counted() {
 	defer l.mu.Unlock()
 	if in, out := l.octets(); in+out >= l.next.Load() {
 		l.next.Store(l.step(in + out))
-		l.failed = errors.Join(l.failed, l.put(l.had().String()))
+		l.failed = errors.Join(l.failed, l.put(l.own().String()))
 	}
 }
 
 // had is what came and went today. l.mu is held.
 func (l *byteLedger) had() traffic {
+	t := l.own()
+	for i := range t.had {
+		t.had[i] += l.others[i]
+	}
+	return t
+}
+
+// own is what of it belongs into this record. l.mu is held.
+func (l *byteLedger) own() traffic {
 	in, out := l.octets()
 	now := [2]int64{syncer.Far: in, syncer.Near: out}
 	if day := l.now().UTC().Format(time.DateOnly); day != l.today.day {
-		l.today, l.began = traffic{day: day, gmail: l.today.gmail}, now
+		l.today, l.others, l.began = traffic{day: day, gmail: l.today.gmail}, [2]int64{}, now
 	}
 	t := l.today
 	for i := range t.had {
@@ -221,7 +234,7 @@ func (l *byteLedger) close() error {
 	l.next.Store(math.MaxInt64) // what is counted late has no ledger any more
 	switch limited := l.limit != [2]int64{}; {
 	case limited:
-		l.failed = errors.Join(l.failed, l.put(l.had().String()))
+		l.failed = errors.Join(l.failed, l.put(l.own().String()))
 	case l.stale:
 		l.failed = errors.Join(l.failed, l.put(""))
 	}
@@ -232,12 +245,17 @@ func (l *byteLedger) close() error {
 func (l *byteLedger) spent() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	for i, had := range l.had().had {
-		if l.limit[i] > 0 && had >= percent(connectShare, l.limit[i]) {
+	for side := range l.limit {
+		if l.nearlySpent(l.had(), syncer.Side(side)) {
 			return l.dayError(nil)
 		}
 	}
 	return nil
+}
+
+// nearlySpent tells whether so much was had in one direction that nothing is to be asked any more. l.mu is held.
+func (l *byteLedger) nearlySpent(today traffic, from syncer.Side) bool {
+	return l.limit[from] > 0 && today.had[from] >= percent(connectShare, l.limit[from])
 }
 
 // explain adds to what waits how much was had, and until when it waits.
@@ -298,20 +316,21 @@ func (e *dayError) Unwrap() error {
 	return e.waits
 }
 
+const quotaKeys = "quota_down and quota_up in the configuration say what a day allows"
+
 // quotaHint says when to come back; it is empty if that is not the question.
 func quotaHint(account string, err error) string {
-	const limits = "quota_down and quota_up in the configuration say what a day allows"
 	var day *dayError
 	switch {
 	case errors.As(err, &day):
-		return fmt.Sprintf("a sync after %s goes on where this one stopped; %s", when(day.until), limits)
+		return fmt.Sprintf("a sync after %s goes on where this one stopped; %s", when(day.until), quotaKeys)
 	case errors.As(err, new(*imap.LockedError)):
 		return "what was done is kept. It may take up to 24 hours; a sync after that goes on where this one stopped. " +
 			"All programs that read the account use up the same quota; quota_down and quota_up can make the share of this one smaller"
 	case errors.Is(err, syncer.ErrTooLarge):
-		return limits + "; with more, mailtwin sync --retry " + show(account) + " transfers it"
+		return quotaKeys + "; with more, mailtwin sync --retry " + show(account) + " transfers it"
 	case errors.Is(err, mailbox.ErrQuota):
-		return "it goes on when the next day has begun, in UTC; " + limits
+		return "it goes on when the next day has begun, in UTC; " + quotaKeys
 	}
 	return ""
 }

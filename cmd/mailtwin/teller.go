@@ -86,6 +86,8 @@ type worded struct {
 func (w *worded) Error() string { return w.wording.Replace(w.error.Error()) }
 func (w *worded) Unwrap() error { return w.error }
 
+func (w *worded) hint(account string) string { return w.wording.Replace(hintFor(account, w.error)) }
+
 // inWords puts an error into the words for the sides of this run.
 func (t *teller) inWords(err error) error {
 	if t.wording == nil || err == nil {

@@ -18,6 +18,14 @@ func (t *Traffic) Octets() (in, out int64) { return t.in.Load(), t.out.Load() }
 // OnWire returns how many they were on their way, compressed where a connection was, and before TLS.
 func (t *Traffic) OnWire() (in, out int64) { return t.wireIn.Load(), t.wireOut.Load() }
 
+// Include counts what another Traffic has counted so far, too.
+func (t *Traffic) Include(o *Traffic) {
+	t.in.Add(o.in.Load())
+	t.out.Add(o.out.Load())
+	t.wireIn.Add(o.wireIn.Load())
+	t.wireOut.Add(o.wireOut.Load())
+}
+
 // count adds octets to one of the two sums of Octets.
 func (t *Traffic) count(sum *atomic.Int64, n int) {
 	sum.Add(int64(n))
