@@ -20,6 +20,7 @@ type Account struct {
 	options Options
 	// noVanished means that the server offers QRESYNC and does not do it.
 	noVanished atomic.Bool
+	window     atomic.Uint32 // see Narrow
 
 	mu          sync.Mutex
 	plain       bool       // what the server compresses cannot be read

@@ -210,7 +210,9 @@ func (s *session) login(ctx context.Context, refused string) error {
 	if err != nil {
 		return err
 	}
-	s.conn.Hide(c.secret)
+	for _, form := range append(c.forms(), c.secret) {
+		s.conn.Hide(form)
+	}
 	err = conceal(s.advice.with(s.enter(ctx, c)), c.secret, c.forms()...)
 	if c.token && errors.Is(err, mailbox.ErrAuth) {
 		return &TokenError{Err: err, token: c.secret}

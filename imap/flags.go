@@ -3,6 +3,7 @@ package imap
 import (
 	"context"
 	"errors"
+	"maps"
 	"slices"
 
 	goimap "github.com/emersion/go-imap/v2"
@@ -23,7 +24,7 @@ func (a *Account) SetFlags(ctx context.Context, name mailbox.Name, changes []mai
 	var refused map[mailbox.ID]error
 	err := a.repeat(ctx, name, func(s *session) (err error) {
 		if err = s.use(ctx, name); err == nil {
-			refused, err = s.storeAll(ctx, grouped(changes, s.holds(s.data)))
+			refused, err = s.setFlags(ctx, changes)
 		}
 		return err
 	})
@@ -34,6 +35,27 @@ func (a *Account) SetFlags(ctx context.Context, name mailbox.Name, changes []mai
 		problem(id, err)
 	}
 	return nil
+}
+
+// setFlags changes flags in the selected mailbox. Of a message that it does not show a server would change none, and say OK.
+func (s *session) setFlags(ctx context.Context, changes []mailbox.FlagChange) (refused map[mailbox.ID]error, err error) {
+	ids := make([]mailbox.ID, len(changes))
+	for i, c := range changes {
+		ids[i] = c.ID
+	}
+	hidden, err := s.notShown(ctx, ids)
+	if err != nil {
+		return nil, err
+	}
+	if len(hidden) > 0 {
+		changes = slices.DeleteFunc(slices.Clone(changes), func(c mailbox.FlagChange) bool { return hidden[c.ID] != nil })
+	}
+	refused, err = s.storeAll(ctx, grouped(changes, s.holds(s.data)))
+	if refused == nil {
+		return hidden, err
+	}
+	maps.Copy(refused, hidden)
+	return refused, err
 }
 
 // A store is one STORE command in the making.

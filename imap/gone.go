@@ -57,6 +57,9 @@ func (v *survey) last() uint32 {
 // addsUp tells whether the messages that are known or new, less those that are said to be gone, are as many as the SELECT
 // said, with none missing, and none of which nobody knows which it is.
 func (v *survey) addsUp(gone int) bool {
+	if v.narrowed() && v.knownCount() > 0 {
+		return false // one that goes may make room for an older one
+	}
 	count := -gone
 	for i := range v.seen.list {
 		uid := v.seen.list[i].uid

@@ -82,7 +82,7 @@ func (in *inspection) look(ctx context.Context, s *session, name mailbox.Name) e
 	a.learn(name, data.UIDValidity, uint32(data.UIDNext))
 	a.mu.Unlock()
 	in.scan = &mailbox.Scan{
-		Full: true, Settled: true, Holds: s.holds(data), Generation: strconv.FormatUint(uint64(data.UIDValidity), 10),
+		Full: true, Settled: true, Window: a.narrows(data.NumMessages), Holds: s.holds(data), Generation: strconv.FormatUint(uint64(data.UIDValidity), 10),
 	}
 	in.unite()
 	in.all = len(in.seen) == int(data.NumMessages) &&

@@ -36,7 +36,7 @@ func (s *session) verify(ctx context.Context, messages []mailbox.Doomed) (same, 
 			same = append(same, m.ID)
 		}
 	}
-	if len(absent) > 0 { // asked a second time, in another way: an answer may leave out what is there
+	if len(absent) > 0 && !s.narrowed() { // asked a second time, in another way: an answer may leave out what is there
 		gone, err = s.certainlyGone(ctx, absent)
 	}
 	return same, gone, err

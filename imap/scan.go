@@ -108,7 +108,7 @@ func (v *survey) run(ctx context.Context) error {
 	v.fill()
 	v.remember()
 	v.scan = &mailbox.Scan{
-		Full: v.full, Reset: v.isReset(), Settled: true, Holds: v.session.holds(v.data), Unread: map[mailbox.ID]error{},
+		Full: v.full, Reset: v.isReset(), Settled: true, Window: v.narrowed(), Holds: v.session.holds(v.data), Unread: map[mailbox.ID]error{},
 		Generation: strconv.FormatUint(uint64(v.data.UIDValidity), 10), Start: memo{Validity: v.data.UIDValidity}.cursor(),
 	}
 	if err := v.settle(ctx); err != nil {
@@ -119,6 +119,11 @@ func (v *survey) run(ctx context.Context) error {
 	}
 	v.conclude()
 	return nil
+}
+
+// narrowed tells whether the mailbox may have older messages than it shows.
+func (v *survey) narrowed() bool {
+	return v.session.account.narrows(v.data.NumMessages)
 }
 
 func (v *survey) isReset() bool { return v.old.Validity != 0 && v.old.Validity != v.data.UIDValidity }

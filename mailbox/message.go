@@ -99,6 +99,7 @@ type Info struct {
 	Messages int64  // how many it holds; -1 if it did not say
 	Role     Role
 	NoSelect bool // holds other mailboxes but no messages
+	Window   bool // shows its newest messages only, see Scan
 }
 
 // A Role is the special use of a mailbox, as its attribute is spelled, without the backslash: "Trash".
@@ -131,6 +132,9 @@ type Scan struct {
 	// cannot be proven yet: whatever Full leaves out is then no evidence.
 	Gone    []ID
 	Settled bool
+	// Window means that the side may show only the newest messages of the mailbox. What is older than those is no proof of
+	// anything: it may have left the view, be in Gone, and still be there.
+	Window bool
 	// Holds tells which flags this side can store in this mailbox; nil means all.
 	Holds func(Flag) bool
 	// Reset means that the side started anew: no known ID holds any more (on IMAP: UIDVALIDITY changed).

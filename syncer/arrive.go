@@ -12,7 +12,7 @@ func (p *planner) arrivals(s *Steps, d Delta) {
 	policy := p.policy
 	fars, nears := p.adopt(s, d.New)
 	fars, nears = p.await(s, Far, p.recognised(fars)), p.await(s, Near, nears)
-	known := func(a Arrival) bool { return a.Evidence != nil || p.adopted[a.AccountID] != nil }
+	known := func(a Arrival) bool { return a.Beyond || a.Evidence != nil || p.adopted[a.AccountID] != nil }
 	if len(nears) == 0 && s.Mailbox != policy.Trash && !slices.ContainsFunc(fars, known) {
 		p.download(s, fars)
 		return
@@ -21,6 +21,8 @@ func (p *planner) arrivals(s *Steps, d Delta) {
 		switch {
 		case p.revived(s, a):
 		case p.moved(s, Far, a):
+		case a.Beyond:
+			s.Beyond[Far] = append(s.Beyond[Far], a)
 		case policy.OneCopy && p.elsewhere(a):
 			s.Keep = append(s.Keep, keep(pendingPair(a)))
 		case p.copied(s, Far, a):
@@ -40,6 +42,8 @@ func (p *planner) arrivals(s *Steps, d Delta) {
 			p.leftBehind(a, s.Mailbox) // it was moved to where the far side had it
 		case p.unparked(s, a):
 		case p.moved(s, Near, a):
+		case a.Beyond:
+			s.Beyond[Near] = append(s.Beyond[Near], a)
 		case p.copied(s, Near, a):
 		default:
 			p.upload(s, a)

@@ -65,6 +65,7 @@ type listed struct {
 type listing struct {
 	messages map[mailbox.ID]listed
 	holds    func(mailbox.Flag) bool
+	window   bool // it may have older ones than it shows
 }
 
 func (l *listing) count() int {

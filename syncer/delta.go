@@ -36,6 +36,8 @@ type Change struct {
 	Pair  mailbox.Pair
 	Gone  [2]bool          // by Side
 	Flags [2]mailbox.Flags // by Side, as they are now
+	// Hidden means that the far side does not show the message, and may have it.
+	Hidden bool
 	// Held lists, for a backup, the pairs that have the content of one that is gone on the near side.
 	Held []mailbox.Located
 	// Moved, in a removal, means that the far message is what an interrupted move left behind: the message is in
@@ -60,6 +62,8 @@ type Arrival struct {
 	Evidence  *Evidence
 	// OnRecord means that the ledger has it just so, as mailbox.Pending.
 	OnRecord bool
+	// Beyond means that it is older than all that the other side shows of the mailbox, and may be there.
+	Beyond bool
 	// Waits means that it is not tried in this run. It only accounts for what it is: a message that its side lost
 	// elsewhere was moved here, not removed.
 	Waits bool

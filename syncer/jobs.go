@@ -28,6 +28,7 @@ type job struct {
 	reset     bool     // the far side started anew: last knows nothing
 	half      [2]mailbox.Half
 	start     mailbox.Cursor // of the far side's scan
+	oldest    [2]int64       // by Side: the date of the oldest message that it shows, if it may have older ones
 	aside     [2]int         // by Side: how many new messages wait for another try
 	unread    bool           // the near side has new messages that cannot be read
 	way       Direction
@@ -123,6 +124,9 @@ func (r *run) activate(v *view, j *job) {
 			j.active[side] = r.looking[j.name]
 		}
 		j.half[side].Identity = v.infos[side][j.name].Identity
+	}
+	if j.active[Near] && v.infos[Far][j.name].Window { // which of its files are older than what is shown
+		j.active[Far] = true
 	}
 }
 

@@ -19,6 +19,8 @@ type Steps struct {
 	Remove   [2][]Change // by the Side that loses the message
 	Forget   []mailbox.Pair
 	Gone     []mailbox.Pair // of those, the messages that did not turn up elsewhere on both sides
+	Hidden   []Change       // what the near side lost and the far side has, perhaps, and does not show
+	Beyond   [2][]Arrival   // by Side: messages that the other side has, perhaps, and does not show
 	Extra    []Arrival      // near messages that the far side has in this mailbox already, and can have only once
 	Leave    []mailbox.Pair // what the near side keeps although the far side does not have it, or no longer
 	Keep     []mailbox.Pair // what the near side no longer has, or need not have, and the far side keeps
@@ -235,7 +237,11 @@ func (p *planner) pairs(s *Steps, d Delta) {
 // remove takes a message away from one side because the other no longer has it, unless it turned up elsewhere.
 func (p *planner) remove(s *Steps, loser Side, c Change) {
 	gone := p.gone[placed{loser.Other(), mailbox.Place{Mailbox: s.Mailbox, ID: idOn(loser.Other(), c.Pair)}}]
-	if (!gone.used || gone.change.Moved) && !p.policy.spares(loser, s.Mailbox) {
+	switch {
+	case gone.used && !gone.change.Moved || p.policy.spares(loser, s.Mailbox):
+	case loser == Far && c.Hidden:
+		s.Hidden = append(s.Hidden, c)
+	default:
 		s.Remove[loser] = append(s.Remove[loser], gone.change)
 	}
 }

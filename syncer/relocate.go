@@ -84,13 +84,21 @@ func (a *applier) routeChunk(ctx context.Context, j *job, key route, part []Relo
 		return err
 	}
 	arrived, kept, err := a.carryOut(ctx, j, key, part)
+	if box := (*mailbox.MailboxError)(nil); !key.move && key.side == Far && a.once() && errors.As(err, &box) && errors.Is(err, mailbox.ErrTemporary) {
+		a.leaveAll(j, key, part, box.Err) // an upload in its place would double it
+		return nil
+	}
 	never := errors.Is(err, mailbox.ErrCannotLink)
-	if err != nil && !never {
+	transferable := !key.move && errors.As(err, new(*mailbox.MailboxError))
+	if err != nil && !never && !transferable {
 		return err
 	}
 	var agreements []Agreement
 	for _, m := range part {
 		id, ok := arrived[m.From.ID]
+		if !ok && !never && a.beyondReach(j, m) {
+			continue
+		}
 		if !ok && m.Pair == nil && key.side == Far && !never && a.mayShow() {
 			a.soilJob(j, Near)
 			a.touch(j.name)
@@ -171,19 +179,25 @@ func (a *applier) carryOut(ctx context.Context, j *job, key route, part []Reloca
 	if errors.Is(err, mailbox.ErrCannotLink) {
 		return nil, nil, err
 	}
-	if !key.move && errors.As(err, new(*mailbox.MailboxError)) {
-		return nil, nil, nil // it can still be transferred
-	}
 	if reason := refusal(err); key.move && reason != nil {
-		for _, m := range part {
-			a.leave(j, key.side.Other(), m.Arrival.ID, fmt.Errorf("moved from %q: %w", string(key.from), reason))
-		}
+		a.leaveAll(j, key, part, reason)
 		return nil, nil, nil
 	}
 	if err != nil {
 		return nil, nil, fmt.Errorf("%s from %q: %w", key, string(key.from), err)
 	}
 	return done.To, set(done.Kept), nil
+}
+
+// leaveAll leaves relocations for later.
+func (a *applier) leaveAll(j *job, key route, part []Relocation, reason error) {
+	verb := "copied"
+	if key.move {
+		verb = "moved"
+	}
+	for _, m := range part {
+		a.leave(j, key.side.Other(), m.Arrival.ID, fmt.Errorf("%s from %q: %w", verb, string(key.from), reason))
+	}
 }
 
 // refusal is why a side does not want to do what it was asked for, though nothing is wrong with its mailbox; nil if that
@@ -202,9 +216,12 @@ func refusal(err error) error {
 }
 
 // mayShow tells whether another pass may show why a copy was not made, where an upload in its place would double a message.
-func (a *applier) mayShow() bool {
+func (a *applier) mayShow() bool { return a.once() && a.pass < maxPasses }
+
+// once tells whether the far side has a message once, in however many mailboxes it is.
+func (a *applier) once() bool {
 	_, once := a.side[Far].(Labeler)
-	return once && a.pass < maxPasses
+	return once
 }
 
 func (k route) String() string {

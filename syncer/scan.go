@@ -46,6 +46,7 @@ func (r *run) scanJob(ctx context.Context, j *job) error {
 		}
 	}
 	s.pending(r.waits)
+	s.beyond()
 	for _, c := range s.changes {
 		j.delta.Pairs = append(j.delta.Pairs, *c)
 	}
@@ -98,7 +99,8 @@ type sift struct {
 	pairs   []mailbox.Pair
 	byID    [2]map[mailbox.ID]int32 // into pairs
 	changed map[int32]*Change
-	changes []*Change // in the order in which they were found
+	changes []*Change      // in the order in which they were found
+	hidden  map[int32]bool // pairs that the far side does not show, and may have
 }
 
 func (s *sift) load(ctx context.Context, ledger Ledger) error {
@@ -171,7 +173,11 @@ func (s *sift) change(i int32) *Change {
 
 // take sorts one side's scan.
 func (s *sift) take(side Side, scan *mailbox.Scan) {
-	for _, id := range scan.Gone {
+	gone := scan.Gone
+	if scan.Window {
+		gone = s.withinWindow(side, scan)
+	}
+	for _, id := range gone {
 		if i, ok := s.byID[side][id]; ok {
 			s.change(i).Gone[side] = true
 		}

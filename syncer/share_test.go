@@ -237,6 +237,37 @@ func TestGoneBeforeItIsDownloaded(t *testing.T) {
 	}
 }
 
+// busy cannot copy just now.
+type busy struct{ *labelled }
+
+func (b busy) Copy(context.Context, mailbox.Name, []mailbox.Doomed, mailbox.Name) (map[mailbox.ID]mailbox.ID, error) {
+	return nil, &mailbox.MailboxError{Mailbox: "INBOX", Err: mailbox.ErrTemporary}
+}
+
+// What cannot be copied just now waits, however often it is tried, and is not uploaded a second time.
+func TestCopyThatWaits(t *testing.T) {
+	w, far := newLabelled()
+	m := w.write()
+	for _, name := range []mailbox.Name{"All", "INBOX"} {
+		w.far.put(name, m)
+	}
+	if _, err := Run(t.Context(), far, w.near, w.ledger, Options{Workers: 1}); err != nil {
+		t.Fatal(err)
+	}
+	w.near.put("Work", m)
+	for range 2 {
+		r, err := Run(t.Context(), busy{far}, w.near, w.ledger, Options{Workers: 1})
+		if err != nil || len(r.Problems) != 1 || !errors.Is(r.Problems[0], mailbox.ErrTemporary) || r.Total().Uploaded > 0 {
+			t.Fatalf("%v %s", err, describe(r))
+		}
+	}
+	r, err := Run(t.Context(), far, w.near, w.ledger, Options{Workers: 1, Retry: true})
+	if err != nil || len(r.Problems) > 0 || r.byName["Work"].Copied[Far] != 1 {
+		t.Errorf("%v %s", err, describe(r))
+	}
+	w.wantAgreement(t)
+}
+
 // What a run that died left in one mailbox is copied into the others, and not downloaded; and a file that is new in another
 // mailbox waits for what is adopted, instead of being uploaded.
 func TestAdoptedInOneMailbox(t *testing.T) {

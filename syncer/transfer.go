@@ -41,6 +41,7 @@ func (a *applier) transfer(ctx context.Context, jobs []*job) error {
 	if err := t.link(ctx, jobs); err != nil {
 		return err
 	}
+	a.withhold(jobs)
 	return t.run(ctx, jobs, t.uploads)
 }
 

@@ -285,10 +285,15 @@ func (v *verifier) examine(ctx context.Context, name mailbox.Name) error {
 			return fmt.Errorf("on the %s side: %w", Side(side), err)
 		}
 	}
+	seen, err := e.view(ctx)
+	if err != nil {
+		return err
+	}
 	found, doubtful, err := compare(name, e.pairs(ctx), e.sides)
 	if err != nil {
 		return err
 	}
+	found.Differences = e.inView(seen, found.Differences)
 	found.Differences = e.explained(found.Differences)
 	rewritten, err := e.rewritten(ctx, &found)
 	if err != nil {
@@ -387,7 +392,7 @@ func (e *examination) list(ctx context.Context, side Side) error {
 	for id, why := range scan.Unread {
 		e.differs = append(e.differs, Difference{Kind: Unreadable, Side: side, Mailbox: e.name, Pair: pairOf(side, id), Err: why})
 	}
-	l.holds = scan.Holds
+	l.holds, l.window = scan.Holds, scan.Window
 	if e.renumbered(side, scan.Generation) {
 		e.differs = append(e.differs, Difference{Kind: Renumbered, Side: side, Mailbox: e.name, Messages: len(l.messages)})
 	} else {

@@ -38,6 +38,13 @@ type accountRun struct {
 	known   int    // how many messages the ledger has
 	edition uint64 // of the Maildir
 	marked  bool   // this run has begun it
+	untold  bool   // on_change was not run for what an earlier run changed
+	pruned  int    // messages that a backup removed because they were kept for long enough
+	change  *change
+	bytes   *byteLedger
+
+	success     time.Time // when a run of all mailboxes last went well, if that is to be told; zero: none is known
+	quarantined int       // as in measures
 }
 
 type beforeSync func(ctx context.Context, near *maildir.Tree, far undo.Server, ledger markedLedger) (meant func(mailbox.Name, mailbox.ID) bool, err error)
@@ -70,7 +77,7 @@ func (r *accountRun) run(ctx context.Context) (*syncer.Report, error) {
 
 // once opens what the engine needs and lets it run.
 func (r *accountRun) once(ctx context.Context) (report *syncer.Report, err error) {
-	r.known, r.scratch, r.edition, r.marked = 0, "", 0, false
+	r.known, r.scratch, r.edition, r.marked, r.pruned, r.quarantined = 0, "", 0, false, 0, -1
 	if r.o.dryRun {
 		if r.scratch, err = os.MkdirTemp("", "mailtwin-dry-run-"); err != nil {
 			return nil, err
@@ -82,6 +89,11 @@ func (r *accountRun) once(ctx context.Context) (report *syncer.Report, err error
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, r.ledger.Close()) }()
+	settings, err := r.ledger.Settings()
+	if err != nil {
+		return nil, err
+	}
+	r.untold = settings[settingUntold] != ""
 	began := r.env.clock()
 	r.ledger.BeginRun(mailbox.Outcome{Command: r.command, Began: began})
 	work := r.sync
@@ -96,7 +108,8 @@ func (r *accountRun) once(ctx context.Context) (report *syncer.Report, err error
 	if r.o.dryRun || errors.Is(err, state.ErrDamaged) {
 		return report, err
 	}
-	return report, errors.Join(err, r.record(began, report, err), r.clearAttic(began))
+	err = errors.Join(err, r.tellChange(ctx, report))
+	return report, errors.Join(err, r.record(began, report, err), r.standing(ctx), r.clearAttic(began))
 }
 
 // stoppedBy returns the signal instead of the error that it led to.
@@ -131,6 +144,7 @@ func (r *accountRun) sync(ctx context.Context) (report *syncer.Report, err error
 	if err != nil {
 		return nil, err
 	}
+	r.bytes = bytes
 	defer func() { err = errors.Join(bytes.explain(err), bytes.close()) }()
 	if err := bytes.spent(); err != nil {
 		return nil, err

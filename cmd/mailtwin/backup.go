@@ -115,12 +115,12 @@ func (r *accountRun) prune(ctx context.Context, near syncer.Replica) error {
 	if err != nil || settings[settingPruned] == day {
 		return err
 	}
-	n, err := syncer.Prune(ctx, near, r.ledger, now.Add(-time.Duration(r.account.left)*24*time.Hour))
+	r.pruned, err = syncer.Prune(ctx, near, r.ledger, now.Add(-time.Duration(r.account.left)*24*time.Hour))
 	if err != nil {
 		return fmt.Errorf("remove what was kept for %d days: %w", r.account.left, err)
 	}
-	if n > 0 {
-		r.teller.note(fmt.Sprintf("%s removed in the Maildir: gone on the server for more than %s", plural(n, "message"), plural(r.account.left, "day")))
+	if r.pruned > 0 {
+		r.teller.note(fmt.Sprintf("%s removed in the Maildir: gone on the server for more than %s", plural(r.pruned, "message"), plural(r.account.left, "day")))
 	}
 	return r.ledger.PutSettings(map[string]string{settingPruned: day})
 }

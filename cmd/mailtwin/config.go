@@ -55,6 +55,9 @@ type account struct {
 	Attic           string   `toml:"attic"`
 	QuotaDown       string   `toml:"quota_down"`
 	QuotaUp         string   `toml:"quota_up"`
+	OnChange        command  `toml:"on_change"`
+	Healthcheck     string   `toml:"healthcheck"`
+	Metrics         string   `toml:"metrics"`
 
 	name    string
 	roots   *x509.CertPool

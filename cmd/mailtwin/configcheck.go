@@ -29,7 +29,7 @@ func (c *config) check(env *environment, a *account) error {
 	if a.Host == "" {
 		return c.wrong(a, "host", "is missing: the name of the IMAP server")
 	}
-	for _, check := range []func(*environment, *account) error{c.checkHost, c.checkTLS, c.checkAuth, c.checkSecrets, c.checkPaths, c.checkNumbers} {
+	for _, check := range []func(*environment, *account) error{c.checkHost, c.checkTLS, c.checkAuth, c.checkSecrets, c.checkPaths, c.checkTold, c.checkNumbers} {
 		if err := check(env, a); err != nil {
 			return err
 		}
@@ -98,12 +98,12 @@ func isLoopback(host string) bool {
 	return strings.EqualFold(host, "localhost") || (ip != nil && ip.IsLoopback())
 }
 
-// checkSecrets refuses a password in a file that others can read.
+// checkSecrets refuses a password, and whatever is like one, in a file that others can read.
 func (c *config) checkSecrets(_ *environment, a *account) error {
 	if a.Password != "" && a.PasswordCommand.given() {
 		return c.wrong(a, "password_command", "and password are both there; which one is it?")
 	}
-	for key, secret := range map[string]string{"password": a.Password, "client_secret": a.ClientSecret} {
+	for key, secret := range map[string]string{"password": a.Password, "client_secret": a.ClientSecret, "healthcheck": a.Healthcheck} {
 		if secret != "" && c.mode&0o077 != 0 {
 			return c.wrong(a, key, "is in a file that others can read (mode %04o); run: chmod 600 %s", c.mode, c.path)
 		}
@@ -124,6 +124,20 @@ func (c *config) checkPaths(env *environment, a *account) error {
 		if path.value != "" && !filepath.IsAbs(path.value) {
 			return c.wrong(a, path.key, `is no absolute path and does not begin with "~/": %q`, path.value)
 		}
+	}
+	return nil
+}
+
+// checkTold refuses what nobody could be told by.
+func (c *config) checkTold(env *environment, a *account) error {
+	if a.Metrics = env.expand(a.Metrics); a.Metrics != "" && !filepath.IsAbs(a.Metrics) {
+		return c.wrong(a, "metrics", `is no absolute path and does not begin with "~/": %q`, a.Metrics)
+	}
+	if a.Healthcheck == "" {
+		return nil
+	}
+	if _, err := parsePing(a.Healthcheck); err != nil {
+		return c.wrong(a, "healthcheck", "%v", err)
 	}
 	return nil
 }

@@ -56,7 +56,7 @@ func kindOf(key []string) string {
 // kinds are the keys of an account, and what each of them takes.
 func kinds() map[string]string {
 	const command = "a text, or a list of texts, in quotes: \"...\""
-	all := map[string]string{keyPasswordCommand: command, keyTokenCommand: command}
+	all := map[string]string{keyPasswordCommand: command, keyTokenCommand: command, keyOnChange: command}
 	for _, field := range reflect.VisibleFields(reflect.TypeFor[account]()) {
 		key := field.Tag.Get("toml")
 		if key == "" || all[key] != "" {

@@ -15,6 +15,7 @@ type raw struct {
 	account
 	PasswordCommand any `toml:"password_command"`
 	TokenCommand    any `toml:"token_command"`
+	OnChange        any `toml:"on_change"`
 }
 
 func (c *config) decode() error {
@@ -35,7 +36,11 @@ func (c *config) decode() error {
 			key   string
 			value any
 			to    *command
-		}{{keyPasswordCommand, r.PasswordCommand, &a.PasswordCommand}, {keyTokenCommand, r.TokenCommand, &a.TokenCommand}} {
+		}{
+			{keyPasswordCommand, r.PasswordCommand, &a.PasswordCommand},
+			{keyTokenCommand, r.TokenCommand, &a.TokenCommand},
+			{keyOnChange, r.OnChange, &a.OnChange},
+		} {
 			if of.value == nil {
 				continue
 			}
@@ -52,6 +57,7 @@ func (c *config) decode() error {
 const (
 	keyPasswordCommand = "password_command"
 	keyTokenCommand    = "token_command"
+	keyOnChange        = "on_change"
 )
 
 // commandOf reads a command in either of its forms; the result is not given() if the value is neither.

@@ -50,6 +50,8 @@ func (a *account) table() string {
 		fmt.Fprintf(&b, "connections = %d\n", *a.Connections)
 	}
 	line("timeout", a.Timeout)
+	line("on_change", a.OnChange.line)
+	list("on_change", a.OnChange.words)
 	if a.Compress != nil {
 		fmt.Fprintf(&b, "compress = %t\n", *a.Compress)
 	}

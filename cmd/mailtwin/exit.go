@@ -73,6 +73,10 @@ func hintFor(account string, err error) string {
 		error
 		hint(account string) string
 	}
+	var beside interface { // an error of something beside the mail, which must not hide another one's hint
+		error
+		advice() string
+	}
 	switch {
 	case errors.As(err, new(stopped)):
 		return "what was done so far is kept; run again to go on"
@@ -106,6 +110,8 @@ func hintFor(account string, err error) string {
 		return quotaHint(account, err)
 	case errors.Is(err, mailbox.ErrTemporary):
 		return "what was done so far is kept; run again later"
+	case errors.As(err, &beside):
+		return beside.advice()
 	}
 	return ""
 }

@@ -3,6 +3,8 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
+	"strings"
 
 	"mailtwin/imap"
 	"mailtwin/imap/gmail"
@@ -30,6 +32,7 @@ func (r *accountRun) syncGmail(ctx context.Context, far *imap.Account, near *mai
 	if err != nil && !heldBack(err) && !errors.As(err, new(*syncer.QuotaError)) { // which ended nothing before its time
 		return report, err
 	}
+	tellLimit(r.teller, gmailSide{account})
 	return report, errors.Join(err, r.tellHidden(settings, account), r.keepPosition(settings, account, report))
 }
 
@@ -42,7 +45,7 @@ func (r *accountRun) keepPosition(settings map[string]string, account *gmail.Acc
 	return r.ledger.PutSettings(map[string]string{settingGmail: position})
 }
 
-// asked leaves out mailboxes that nobody asked for.
+// asked leaves out mailboxes that nobody asked for, and those that are hidden: what is here of them stays as it is.
 func (r *accountRun) asked(account *gmail.Account, wanted func(mailbox.Name) bool) func(mailbox.Name) bool {
 	unasked := len(r.account.Mailboxes)+len(r.o.mailboxes) == 0
 	return func(name mailbox.Name) bool {
@@ -50,26 +53,48 @@ func (r *accountRun) asked(account *gmail.Account, wanted func(mailbox.Name) boo
 	}
 }
 
-// settingHidden is there while All Mail is not shown, once its owner was told.
+// settingHidden is what the owner was told of what Gmail does not show: it is not told again while it is so.
 const settingHidden = "gmail hidden"
 
-const hiddenNote = "no All Mail is shown over IMAP, so each mailbox is asked for everything, and a message that leaves its last " +
-	"mailbox is out of sight. It can be shown: Gmail's settings, Labels, Show in IMAP"
+const (
+	allMailNote = "no All Mail is shown over IMAP, so each mailbox is asked for everything, and a message that leaves its last " +
+		"mailbox is out of sight. It can be shown: Gmail's settings, Labels, Show in IMAP"
+	hiddenNote = "no longer shown over IMAP, so what is here stays as it is and is not synced: %s. To have it shown: Gmail's settings, " +
+		"Labels, Show in IMAP"
+	limitNote = "it seems that Gmail shows only the newest %d messages of each mailbox. What is older is not synced, and stays here as " +
+		"it is. To have all mail shown: Gmail's settings, Forwarding and POP/IMAP, Folder size limits, Do not limit"
+)
 
-// tellHidden tells once that All Mail is not shown, or not any more.
+// tellHidden tells once that All Mail is not shown, and which mailboxes that were synced are not shown any more.
 func (r *accountRun) tellHidden(settings map[string]string, account *gmail.Account) error {
-	is := ""
+	var hidden []string
+	for _, name := range account.NoLongerShown() {
+		hidden = append(hidden, fmt.Sprintf("%q", string(name)))
+	}
+	names := strings.Join(hidden, ", ")
+	is := names
 	if account.Whole() == "" {
-		is = "told"
+		is = strings.TrimSpace("told " + names)
 	}
 	if is == settings[settingHidden] {
 		return nil
 	}
-	if is != "" {
-		r.teller.warn(errors.New(hiddenNote))
+	if account.Whole() == "" {
+		r.teller.warn(errors.New(allMailNote))
+	}
+	if names != "" {
+		r.teller.warn(fmt.Errorf(hiddenNote, names))
 	}
 	if r.o.dryRun {
 		return nil
 	}
 	return r.ledger.PutSettings(map[string]string{settingHidden: is})
+}
+
+// tellLimit tells that only the newest messages are shown, if far is such an account. It is told in each run: what is older is
+// out of reach.
+func tellLimit(t *teller, far syncer.Replica) {
+	if g, ok := far.(gmailSide); ok && g.Limit() > 0 {
+		t.warn(fmt.Errorf(limitNote, g.Limit()))
+	}
 }

@@ -199,8 +199,8 @@ func (h *gmHistory) moves() {
 	if to == box {
 		return
 	}
-	if isBin(box) || isBin(to) {
-		h.gone[n] = true
+	if h.moved[n] = true; isBin(box) || isBin(to) {
+		h.gone[n], h.binned[n] = true, true
 		h.lost[n] = h.lost[n] || isBin(box) // should it be removed from there, too
 	}
 	h.must(os.Rename(path, h.fresh(to, letters(path))))

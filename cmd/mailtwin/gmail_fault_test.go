@@ -115,7 +115,7 @@ var gmFaults = []gmFault{
 		h.g.Fault(gimap.Fault{Verb: h.verb(), Nth: h.rng.IntN(4), Web: h.renumbers, At: h.point()})
 	}, []int{1, 4}},
 	{"F14 All Mail hidden", func(h *gmHistory) {
-		h.outOfAll()
+		h.outOfSight()
 		h.web.Hide(gmAll)
 	}, []int{1, 5}},
 	{"F15 illegal flags", func(h *gmHistory) {
@@ -174,19 +174,12 @@ func (h *gmHistory) forgets() {
 	}
 }
 
-// outOfAll notes what was taken out of All Mail here before that is hidden: it may stay so with delete_remote = "never", for
-// nothing puts it back while Gmail shows no All Mail.
-func (h *gmHistory) outOfAll() {
-	here := map[string]bool{}
-	for key := range nearFiles(h.T, h.maildir()) {
-		if words := strings.Split(key, " "); strings.HasPrefix(key, gmAll+" ") {
-			here[words[len(words)-2]] = true
-		}
-	}
-	for _, m := range h.g.Messages() {
-		if n := gmNumber(m.Raw); !here[n] && !m.Trash && !m.Spam {
-			h.gone[n] = true
-		}
+// outOfSight notes what was moved here just before All Mail is hidden. Where Gmail does not show it any more, it cannot get a
+// label, and is uploaded, so that it is there twice; and with delete_remote = "never", nothing puts back what was taken out of
+// its directory.
+func (h *gmHistory) outOfSight() {
+	for n := range h.moved {
+		h.gone[n], h.twice[n] = true, true
 	}
 }
 

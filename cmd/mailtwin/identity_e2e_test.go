@@ -85,7 +85,7 @@ func TestMbsyncMaildir(t *testing.T) {
 		}
 		return err
 	}))
-	if named < 500 {
+	if named < size(100, 5000) {
 		t.Fatalf("mbsync stored %d messages", named)
 	}
 	w.recognises("the Maildir is mbsync's")

@@ -478,7 +478,7 @@ nametrans = lambda f: {'Sent': 'outbox'}.get(f, f)
 	w.other("offlineimap", "-o", "-c", rc, "-u", "basic")
 	w.run(exitDone, "init", "--from", "offlineimap", "--move")
 	for _, words := range []string{
-		":16: postsynchook: ", ":18: Account unused: accounts, in [general], does not name it", ":31: remotepasseval: password_command has python3 call get_pass in " + w.home + "/pass.py",
+		":16: postsynchook: on_change: it is run only if something changed", ":18: Account unused: accounts, in [general], does not name it", ":31: remotepasseval: password_command has python3 call get_pass in " + w.home + "/pass.py",
 		":53: folderfilter: mailtwin cannot tell which mailboxes it means: mailboxes names the 3 mailboxes that lie in the Maildir now",
 	} {
 		if !strings.Contains(w.stderr, words) {

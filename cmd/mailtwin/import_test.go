@@ -338,6 +338,7 @@ func TestFromOfflineimap(t *testing.T) {
 		{"no removals there", other("localfolders", "sync_deletes = no\nlocalfolders"), []string{`delete_remote = "never"`, "9: sync_deletes"}},
 		{"marked only", other("remoteuser", "expunge = no\nremoteuser"), []string{`delete_remote = "never"`, "13: expunge"}},
 		{"some messages", other("localrepository = near", "maxage = 3\nlocalrepository = near"), []string{"5: maxage: there is nothing like it", "!left out: "}},
+		{"a hook", other("localrepository = near", "postsynchook = notmuch new\nlocalrepository = near"), []string{`on_change = "notmuch new"`, "5: postsynchook: on_change"}},
 		{"labels in the messages", strings.Replace(other("localrepository = near", "synclabels = yes\nlocalrepository = near"), "type = IMAP", "type = Gmail", 1), []string{"left out: a", "5: synclabels: "}},
 		{"no colons", other("localrepository = near", "maildir-windows-compatible = yes\nlocalrepository = near"), []string{"left out: a"}},
 		{"two servers", other("type = Maildir", "type = IMAP"), []string{"left out: a", `"IMAP" is of another kind`}},

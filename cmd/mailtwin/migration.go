@@ -132,6 +132,8 @@ func (m *migration) copy(ctx context.Context, sides [2]*imap.Account) (*syncer.R
 	}
 	as := syncer.NewAs(near, names, m.mapping.to)
 	report, err := syncer.Run(ctx, far, as, m.ledger, options)
+	tellLimit(m.teller, far)
+	tellLimit(m.teller, near)
 	err = errors.Join(err, m.end(err))
 	if gmailFar != nil && (err == nil || errors.As(err, new(*syncer.QuotaError))) {
 		err = errors.Join(err, m.keepPosition(gmailFar.Position(), report))

@@ -96,6 +96,10 @@ func (m *offlineimap) account(s *rcfile.Section) {
 	m.connect(a)
 	m.ways(a)
 	m.amounts(a)
+	if o, ok := m.value(a, a.section, "postsynchook"); ok && o.Value() != "" {
+		a.account.OnChange = command{line: o.Value()}
+		m.say(o, "on_change: it is run only if something changed in the Maildir")
+	}
 	m.place(a)
 	if !a.left {
 		m.lay(a)

@@ -23,7 +23,7 @@ var (
 		"localrepository": "", "remoterepository": "", "maxsize": "", "maxage": "", "synclabels": "", "maildir-windows-compatible": "",
 		"utf8foldernames": "mailtwin always calls directories as people read the names",
 		"autorefresh":     watchWords, "quick": quickWords,
-		"presynchook": hookWords, "postsynchook": hookWords,
+		"presynchook": hookWords, "postsynchook": "",
 		"labelsheader": "labels are not written into messages", "ignorelabels": "labels are not written into messages",
 		"filterheaders":  "mailtwin uploads messages as they are",
 		"proxy":          "there is nothing like it: mailtwin connects to the server itself",

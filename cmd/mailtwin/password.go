@@ -97,18 +97,14 @@ func (env *environment) runCommand(parent context.Context, key string, most int,
 	}
 	ctx, cancel := context.WithTimeout(parent, env.patience())
 	defer cancel()
-	words := c.words
-	if c.line != "" {
-		words = []string{"sh", "-c", c.line}
-	}
+	words := c.argv()
 	stdout, stderr := &limited{left: most}, &limited{left: commandOutput}
 	cmd := exec.CommandContext(ctx, words[0], words[1:]...) //nolint:gosec // the user's own command
 	cmd.Env = env.childEnvironment()
 	cmd.Stdout, cmd.Stderr = stdout, stderr
 	cmd.WaitDelay = time.Second // for what it started and left running
 	if !env.asks {              // a program that asks on the terminal must stay in its foreground
-		cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-		cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) } // and what it started
+		inGroup(cmd)
 	}
 	err := cmd.Run()
 	switch {
@@ -124,6 +120,20 @@ func (env *environment) runCommand(parent context.Context, key string, most int,
 		return "", fmt.Errorf("%s: %w", key, err)
 	}
 	return strings.TrimSuffix(strings.TrimSuffix(stdout.kept.String(), "\n"), "\r"), nil
+}
+
+// inGroup has a command die with all that it started, when its time is over.
+func inGroup(cmd *exec.Cmd) {
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
+}
+
+// argv are the words of a command, for which one text goes to the shell.
+func (c command) argv() []string {
+	if c.line != "" {
+		return []string{"sh", "-c", c.line}
+	}
+	return c.words
 }
 
 // patience is how long a password_command may take.

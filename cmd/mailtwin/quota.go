@@ -198,6 +198,13 @@ func (l *byteLedger) own() traffic {
 	return t
 }
 
+// usage is what came and went today, and how much may, by syncer.Side of where it came from.
+func (l *byteLedger) usage() (had, limit [2]int64) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.had().had, l.limit
+}
+
 // Left implements syncer.Budget.
 func (l *byteLedger) Left(from syncer.Side) int64 {
 	l.mu.Lock()

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"net/http"
 	"runtime/debug"
 	"strings"
 	"sync"
@@ -25,6 +26,10 @@ type environment struct {
 	stdin          io.Reader                                       // nil: the system's
 	pause          time.Duration                                   // before a try is repeated; 0: imap's own
 	commandTime    time.Duration                                   // how long a password_command may take; 0 means 30 s
+	hookTime       time.Duration                                   // how long an on_change may take; 0 means 10 minutes
+	hooks          sync.Mutex                                      // held while an on_change is run
+	pingTime       time.Duration                                   // how long a ping may take; 0 means 5 s
+	transport      http.RoundTripper                               // what pings go over; nil: the usual one
 	keyring        keyStore                                        // nil: the system's
 	provider       func(host string) (oauth.Provider, bool)        // nil: those that are known
 	browse         func(ctx context.Context, address string) error // opens a page; nil: the system's browser

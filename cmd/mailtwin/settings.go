@@ -186,7 +186,11 @@ func (r *accountRun) mark(near *maildir.Tree) error {
 		return err
 	}
 	r.marked = true
-	return r.ledger.PutSettings(map[string]string{settingMarked: strconv.FormatUint(r.edition, 10)})
+	settings := map[string]string{settingMarked: strconv.FormatUint(r.edition, 10)}
+	if r.account.OnChange.given() {
+		settings[settingUntold] = "1" // what dies now may have changed something
+	}
+	return r.ledger.PutSettings(settings)
 }
 
 // A markedLedger begins another edition of the Maildir, once in a run, before it learns of anything that an older copy

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -22,6 +23,9 @@ type syncOptions struct {
 	retry       bool
 	mailboxes   []string
 	debugIMAP   string
+	healthcheck string
+	metrics     string
+	onChange    string
 	backup      bool // whatever mode says
 }
 
@@ -56,11 +60,29 @@ func (o *syncOptions) runFlags(cmd *cobra.Command) {
 	f.BoolVar(&o.retry, "retry", false, "try now what was refused before, instead of when its time comes")
 	f.StringArrayVarP(&o.mailboxes, "mailbox", "m", nil, "only these mailboxes: a `pattern` as in the configuration; may be given again")
 	f.StringVar(&o.debugIMAP, "debug-imap", "", "write what goes over the wire to this `file`, without passwords")
+	f.StringVar(&o.healthcheck, "healthcheck", "", "tell this `address` when the run begins and how it ends")
+	f.StringVar(&o.metrics, "metrics", "", "put the numbers of the run into this `file`, for Prometheus")
+	f.StringVar(&o.onChange, "on-change", "", "run this `command` at the end if something changed in a Maildir")
 }
 
-// runSync syncs the accounts that are named, side by side. One that fails does not keep the others from being synced;
-// the exit status is that of the first of them that failed.
-func runSync(ctx context.Context, o syncOptions, names []string, env *environment) (err error) {
+// runSync syncs the accounts that are named, and tells who watches over the run.
+func runSync(ctx context.Context, o syncOptions, names []string, env *environment) error {
+	if o.healthcheck != "" {
+		if _, err := parsePing(o.healthcheck); err != nil {
+			return &usageError{fmt.Errorf("--healthcheck: it %w", err)}
+		}
+	}
+	var watch *pinger
+	if !o.dryRun {
+		watch = env.ping(ctx, o.healthcheck, func(err error) { env.say("", err) })
+	}
+	err := env.syncAll(ctx, o, names)
+	watch.done(ctx, exitStatus(err))
+	return err
+}
+
+// syncAll syncs the accounts that are named, side by side. One that fails does not keep the others from being synced.
+func (env *environment) syncAll(ctx context.Context, o syncOptions, names []string) (err error) {
 	if err := mailbox.Patterns(o.mailboxes).Check(); err != nil {
 		return &usageError{fmt.Errorf("--mailbox: %w", err)}
 	}
@@ -91,18 +113,30 @@ func runSync(ctx context.Context, o syncOptions, names []string, env *environmen
 	defer func() { err = errors.Join(err, closeTrace()) }()
 	bar := env.progress(o.common)
 	defer bar.stop()
-	failed := make([]error, len(accounts))
+	failed, changes := make([]error, len(accounts)), make([]*change, len(accounts))
 	var wg sync.WaitGroup
 	for i, a := range accounts {
-		wg.Go(func() { failed[i] = env.syncAccount(ctx, o, a, trace, env.teller(o.common, a.name, o.dryRun, bar)) })
+		wg.Go(func() {
+			changes[i], failed[i] = env.syncAccount(ctx, o, a, trace, env.teller(o.common, a.name, o.dryRun, bar))
+		})
 	}
 	wg.Wait()
-	for _, err := range failed {
-		if err != nil {
-			return &reported{err}
-		}
+	if err := worst(append(failed, env.tellRun(ctx, o, changes))); err != nil {
+		return &reported{err}
 	}
 	return nil
+}
+
+// worst returns the first failure, whose exit status is that of the whole. That another run is at work comes last, for it
+// must not hide a failure.
+func worst(failed []error) (locked error) {
+	for _, err := range failed {
+		if err != nil && exitStatus(err) != exitLocked {
+			return err
+		}
+		locked = cmp.Or(locked, err)
+	}
+	return locked
 }
 
 // openTrace opens the file of --debug-imap, which is nobody else's business.
@@ -118,19 +152,28 @@ func openTrace(path string) (*wire.TraceWriter, func() error, error) {
 	return trace, func() error { return errors.Join(trace.Err(), f.Close()) }, nil
 }
 
-// syncAccount syncs one account and tells the user how it went.
-func (env *environment) syncAccount(ctx context.Context, o syncOptions, a *account, trace *wire.TraceWriter, t *teller) error {
+// syncAccount syncs one account and tells the user how it went, and who watches over it.
+func (env *environment) syncAccount(ctx context.Context, o syncOptions, a *account, trace *wire.TraceWriter, t *teller) (*change, error) {
 	r := &accountRun{env: env, o: o, account: a, trace: trace, teller: t, command: "sync"}
 	if r.isBackup() {
 		r.command = "backup"
 	}
+	began := env.clock()
+	var watch *pinger
+	if !o.dryRun {
+		watch = env.ping(ctx, a.Healthcheck, t.warn)
+	}
 	report, err := r.run(ctx)
 	err = stoppedBy(ctx, err)
+	if failed := r.publish(began, report, err); failed != nil {
+		err = errors.Join(err, failed)
+	}
 	t.finish(report, err)
 	if err == nil {
 		err = leftBehind(report)
 	}
-	return err
+	watch.done(ctx, exitStatus(err))
+	return r.change, err
 }
 
 // leftBehind sums up what a run that went to its end left behind, now or before. If all of it may pass by itself, so may

@@ -125,6 +125,7 @@ func (v *verifyRun) compare(ctx context.Context, account *imap.Account, bytes *b
 	if len(v.found.Mailboxes) == 0 {
 		return &usageError{errors.New("no mailbox has such a name; see mailboxes in the configuration, and --mailbox")}
 	}
+	tellLimit(v.teller, far)
 	if doubtful := v.found.Doubtful(); len(doubtful) > 0 {
 		if err := v.lookAgain(ctx, far, doubtful); err != nil {
 			return err

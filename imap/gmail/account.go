@@ -47,6 +47,8 @@ type Account struct {
 	folders map[mailbox.Name]imap.Listed
 	all     mailbox.Name          // empty if it is hidden
 	forgone bool                  // it does not tell what changed
+	limit   uint32                // each mailbox shows only so many of its newest messages; 0 is all
+	known   []mailbox.Twin        // what the ledger has
 	since   position              // up to where the ledger knows everything
 	asked   position              // up to where this run has asked
 	due     map[mailbox.Name]bool // everything was asked for, and this mailbox was not compared with it yet
@@ -89,30 +91,6 @@ func (a *Account) Unasked(name mailbox.Name) bool {
 	return l.Role == "" && string(name) == parent(all.Name)+"Chats" && name != "Chats"
 }
 
-// Hidden tells whether a mailbox that Gmail always has is not shown over IMAP. Nobody can remove such a one.
-func (a *Account) Hidden(name mailbox.Name) bool {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if _, shown := a.folders[name]; shown || parent(name) == "" {
-		return false
-	}
-	for _, l := range a.folders {
-		if l.Role != "" && parent(l.Name) == parent(name) {
-			return true
-		}
-	}
-	return false
-}
-
-// parent is the name above a mailbox, with its slash.
-func parent(name mailbox.Name) string {
-	levels := name.Levels()
-	if len(levels) < 2 {
-		return ""
-	}
-	return string(mailbox.MakeName(levels[:len(levels)-1]...)) + "/"
-}
-
 // The special uses that matter here.
 const (
 	roleAll       mailbox.Role = mailbox.RoleAll
@@ -149,6 +127,7 @@ func (a *Account) Mailboxes(ctx context.Context) ([]mailbox.Info, error) {
 	infos := make([]mailbox.Info, len(listed))
 	for i, l := range listed {
 		infos[i] = l.Info
+		infos[i].Window = a.Limit() > 0 && l.Count >= a.Limit()
 		if !a.isView(l.Name) {
 			continue
 		}
@@ -177,18 +156,19 @@ func (a *Account) isDue(name mailbox.Name) bool {
 func (a *Account) learn(listed []imap.Listed) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.folders, a.all = map[mailbox.Name]imap.Listed{}, ""
+	a.folders, a.all = foldersOf(listed), ""
 	for _, l := range listed {
-		a.folders[l.Name] = l
 		if l.Role == roleAll && !l.NoSelect && l.Validity != 0 && !a.forgone {
 			a.all = l.Name
 		}
 	}
+	a.limit = limitOf(a.folders)
+	a.Narrow(a.limit)
 }
 
-// isView tells whether a mailbox shows messages that All Mail has, too.
+// isView tells whether a mailbox shows messages of which All Mail tells everything.
 func (a *Account) isView(name mailbox.Name) bool {
-	return a.Whole() != "" && a.shows(name)
+	return a.Whole() != "" && a.Limit() == 0 && a.shows(name)
 }
 
 // shows tells whether a mailbox shows messages by their labels, as all do but Spam and Trash, and as one will that was just
@@ -211,6 +191,9 @@ func (a *Account) before(ctx context.Context) (map[mailbox.Name]uint64, error) {
 	if err != nil {
 		return nil, err
 	}
+	a.mu.Lock()
+	a.known = twins
+	a.mu.Unlock()
 	known := map[mailbox.Name]uint64{}
 	for _, t := range twins {
 		m, _ := readMark(t.Far.Cursor.Mark) // without one nothing was known before

@@ -175,7 +175,7 @@ func (b *Batch) merged(ctx context.Context, s *mailbox.Stored, settled map[strin
 // then.
 func (b *Batch) labelled(ctx context.Context, messageID string) ([]mailbox.ID, error) {
 	all := b.account.Whole()
-	if all == "" || all == b.name || !b.account.isView(b.name) {
+	if all == "" || all == b.name || !b.account.shows(b.name) {
 		return nil, nil
 	}
 	label, err := b.account.label(b.name)

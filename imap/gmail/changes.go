@@ -36,7 +36,7 @@ func readPosition(text string) position {
 func (a *Account) Position() string {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if a.all == "" || a.asked.Highest == 0 {
+	if a.all == "" || a.limit > 0 || a.asked.Highest == 0 {
 		return ""
 	}
 	text, err := json.Marshal(a.asked)
@@ -69,7 +69,7 @@ func (a *Account) ask(ctx context.Context) error {
 	a.mu.Lock()
 	from, all := a.asked, a.folders[a.all]
 	a.mu.Unlock()
-	if all.Name == "" {
+	if all.Name == "" || a.Limit() > 0 {
 		return nil
 	}
 	now := position{Validity: all.Validity, Next: all.Next, Highest: all.Highest, Full: from.Full}

@@ -42,11 +42,28 @@ func (a *Account) look(ctx context.Context, req mailbox.ScanRequest) (*mailbox.S
 			return scan, nil
 		}
 	}
-	return a.ScanWith(ctx, req, &imap.Aid{
+	var count uint32
+	scan, err := a.ScanWith(ctx, req, &imap.Aid{
 		Find:    func(id string) (mailbox.Message, bool) { return a.find(req.Name, id) },
 		Changed: a.changedIn(req),
-		Mark:    func(validity, next, count uint32) string { return a.markAfter(req, validity, next, count) },
+		Mark: func(validity, next, messages uint32) string {
+			count = messages
+			return a.markAfter(req, validity, next, messages)
+		},
 	})
+	if err == nil && len(scan.Gone) > 0 && imap.IsWindow(count) {
+		err = a.doubt(ctx, scan)
+	}
+	return scan, err
+}
+
+// doubt takes back what a scan found to be gone, if by now Gmail shows the newest messages only. The next run knows that.
+func (a *Account) doubt(ctx context.Context, scan *mailbox.Scan) error {
+	listed, err := a.List(ctx)
+	if err == nil && limitOf(foldersOf(listed)) > 0 {
+		scan.Gone, scan.Settled = nil, false
+	}
+	return err
 }
 
 // compared notes that a mailbox was compared with what All Mail said. Whether that is put on record, its cursor tells.

@@ -89,8 +89,13 @@ func (t *Trace) skipped(size int64) { t.write("S", fmt.Sprintf("<%d octets>", si
 func (t *Trace) skippedOut(size int64) { t.write("C", fmt.Sprintf("<%d octets>", size)) }
 
 // sentCommand writes a segment of a command. Those of a login are cut behind the verb; a segment that follows a literal
-// of one has no verb of its own to show.
+// of one has no verb of its own to show. What has no verb is no command, but the answer to a challenge that came too late,
+// for the server had ended the login.
 func (t *Trace) sentCommand(text, verb string) {
+	if verb == "" {
+		t.write("C", "***")
+		return
+	}
 	if verb != "LOGIN" && verb != "AUTHENTICATE" {
 		t.write("C", text)
 		return

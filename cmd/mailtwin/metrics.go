@@ -1,0 +1,88 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	"mailtwin/syncer"
+)
+
+// measures are what a run of an account tells programs that watch.
+type measures struct {
+	account      string
+	began, ended time.Time
+	success      time.Time // zero: none is known
+	status       int
+	messages     [2]int   // down and up
+	octets       [2]int64 // of these messages
+	quarantined  int      // negative: the state could not be read
+	used, quota  [2]int64 // octets of today, down and up; a quota of 0 is none
+}
+
+// measured are the files that want the numbers of the run.
+func (r *accountRun) measured() []string {
+	if r.o.dryRun {
+		return nil
+	}
+	files := []string{r.account.Metrics, r.o.metrics}
+	slices.Sort(files)
+	return slices.DeleteFunc(slices.Compact(files), func(file string) bool { return file == "" })
+}
+
+// standing reads what the state knows for programs that watch, when the run is on record.
+func (r *accountRun) standing(ctx context.Context) error {
+	if len(r.measured()) == 0 {
+		return nil
+	}
+	runs, err := r.ledger.Runs(ctx)
+	if err != nil {
+		return err
+	}
+	for _, run := range runs { // the last one first
+		if run.Finished() && run.Whole && run.Status == exitDone {
+			r.success = run.Ended
+			break
+		}
+	}
+	troubles, err := r.ledger.Troubles(ctx)
+	r.quarantined = len(troubles)
+	return err
+}
+
+// publish writes the numbers of a run that began then. While another run is at work, that one does.
+func (r *accountRun) publish(began time.Time, report *syncer.Report, err error) error {
+	if err == nil {
+		err = leftBehind(report)
+	}
+	m := measures{account: r.account.name, began: began, ended: r.env.clock(), success: r.success, status: exitStatus(err), quarantined: r.quarantined}
+	if m.status == exitLocked {
+		return nil
+	}
+	if report != nil {
+		total := report.Total()
+		m.messages = [2]int{total.Downloaded, total.Uploaded}
+		m.octets = [2]int64{total.DownloadedSize, total.UploadedSize}
+	}
+	if r.bytes != nil {
+		m.used, m.quota = r.bytes.usage()
+	}
+	var failed []error
+	for _, file := range r.measured() {
+		if err := writeMetrics(file, m); err != nil {
+			failed = append(failed, &metricsError{err})
+		}
+	}
+	return errors.Join(failed...)
+}
+
+// A metricsError says that a file for programs that watch could not be written.
+type metricsError struct{ err error }
+
+func (e *metricsError) Error() string { return "metrics: " + e.err.Error() }
+func (e *metricsError) Unwrap() error { return e.err }
+
+func (*metricsError) advice() string {
+	return "it is about this file only; see that its directory is there and that you may write to it"
+}
