@@ -35,11 +35,12 @@ type accountRun struct {
 
 	scratch string // a directory for what a dry run must not make in its place
 	ledger  *state.DB
-	known   int    // how many messages the ledger has
-	edition uint64 // of the Maildir
-	marked  bool   // this run has begun it
-	untold  bool   // on_change was not run for what an earlier run changed
-	pruned  int    // messages that a backup removed because they were kept for long enough
+	known   int       // how many messages the ledger has
+	edition uint64    // of the Maildir
+	marked  bool      // this run has begun it
+	written time.Time // when the run before last put anything on record
+	untold  bool      // on_change was not run for what an earlier run changed
+	pruned  int       // messages that a backup removed because they were kept for long enough
 	change  *change
 	bytes   *byteLedger
 
@@ -84,6 +85,7 @@ func (r *accountRun) once(ctx context.Context) (report *syncer.Report, err error
 		}
 		defer func() { err = errors.Join(err, os.RemoveAll(r.scratch)) }()
 	}
+	r.written = lastWritten(r.account.State)
 	r.ledger, err = state.Open(ctx, r.stage(r.account.State), state.Options{})
 	if err != nil {
 		return nil, err
@@ -128,6 +130,9 @@ func (r *accountRun) sync(ctx context.Context) (report *syncer.Report, err error
 	}
 	for _, t := range twins {
 		r.known += t.Pairs
+	}
+	if err := r.letUploadsEnd(ctx, twins); err != nil {
+		return nil, err
 	}
 	near, err := r.openSame(ctx, len(twins) == 0)
 	if err != nil {

@@ -22,10 +22,14 @@ import (
 // the program.
 const beProgram = "MAILTWIN_TEST_BE_PROGRAM"
 
-// beLate is how long such a program waits after a migration that was killed.
-const beLate = "MAILTWIN_TEST_BE_LATE"
+// beLate is how long such a program waits after a run that was killed, if not usualLate.
+const (
+	beLate    = "MAILTWIN_TEST_BE_LATE"
+	usualLate = 300 * time.Millisecond
+)
 
 func init() {
+	lateness = usualLate
 	if os.Getenv(beProgram) != "" {
 		if d, err := time.ParseDuration(os.Getenv(beLate)); err == nil {
 			lateness = d
