@@ -108,7 +108,7 @@ func TestQuotaDown(t *testing.T) {
 	octets := size(50_000, 5000)
 	n := 10 * limit / octets
 	w.deliverSized(n, octets)
-	for days := 1; w.n == n && len(w.g.Counters().Bodies) < n*91/100; days++ {
+	for days := 1; w.n == n && len(w.g.Counters().Bodies) < n*93/100; days++ {
 		if days > 12 {
 			t.Fatal("it takes too long")
 		}
@@ -137,7 +137,7 @@ func TestQuotaUp(t *testing.T) {
 	for i := range n {
 		w.write("INBOX", fmt.Sprintf("fresh.%d.x", i), gmMailOf(1000+i, octets+5*(i%200)))
 	}
-	for days := 1; w.g.Counters().Verbs["APPEND"] < n*91/100; days++ {
+	for days := 1; w.g.Counters().Verbs["APPEND"] < n*93/100; days++ {
 		if days > 12 {
 			t.Fatal("it takes too long")
 		}
