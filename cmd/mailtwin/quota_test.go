@@ -105,7 +105,7 @@ func TestQuotaDown(t *testing.T) {
 	const limit = 1e6
 	w := newDaily(t, gimap.Options{QuotaDown: limit})
 	w.set("quota_down", "1MB")
-	octets := size(50_000, 5000)
+	octets := 50_000
 	n := 10 * limit / octets
 	w.deliverSized(n, octets)
 	for days := 1; w.n == n && len(w.g.Counters().Bodies) < n*93/100; days++ {
@@ -132,7 +132,7 @@ func TestQuotaUp(t *testing.T) {
 	w.deliver(gmMail(0), `\Inbox`)
 	w.want(exitDone, "", "", "sync")
 	w.nextDay()
-	octets := size(50_000, 5000)
+	octets := 50_000
 	n := 10 * limit / octets
 	for i := range n {
 		w.write("INBOX", fmt.Sprintf("fresh.%d.x", i), gmMailOf(1000+i, octets+5*(i%200)))
