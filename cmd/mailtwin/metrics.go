@@ -52,7 +52,7 @@ func (r *accountRun) standing(ctx context.Context) error {
 }
 
 // publish writes the numbers of a run that began then. While another run is at work, that one does.
-func (r *accountRun) publish(began time.Time, report *syncer.Report, err error) error {
+func (r *accountRun) publish(ctx context.Context, began time.Time, report *syncer.Report, err error) error {
 	if err == nil {
 		err = leftBehind(report)
 	}
@@ -68,13 +68,31 @@ func (r *accountRun) publish(began time.Time, report *syncer.Report, err error) 
 	if r.bytes != nil {
 		m.used, m.quota = r.bytes.usage()
 	}
+	ctx, cancel := metricsPatience(ctx)
+	defer cancel()
 	var failed []error
 	for _, file := range r.measured() {
-		if err := writeMetrics(file, m); err != nil {
+		if err := writeMetrics(ctx, file, m); err != nil {
 			failed = append(failed, &metricsError{err})
 		}
 	}
 	return errors.Join(failed...)
+}
+
+// How long a run waits at its end for others that write into the same directory; the second is for a run that was stopped.
+const (
+	metricsTime = 5 * time.Second
+	stoppedTime = time.Second
+)
+
+var errMetricsLock = errors.New("another program keeps the lock of this directory")
+
+// metricsPatience bounds the wait. A run that was stopped tells that, too.
+func metricsPatience(ctx context.Context) (context.Context, context.CancelFunc) {
+	if ctx.Err() != nil {
+		return context.WithTimeoutCause(context.WithoutCancel(ctx), stoppedTime, errMetricsLock)
+	}
+	return context.WithTimeoutCause(ctx, metricsTime, errMetricsLock)
 }
 
 // A metricsError says that a file for programs that watch could not be written.
@@ -84,5 +102,5 @@ func (e *metricsError) Error() string { return "metrics: " + e.err.Error() }
 func (e *metricsError) Unwrap() error { return e.err }
 
 func (*metricsError) advice() string {
-	return "it is about this file only; see that its directory is there and that you may write to it"
+	return "it is about this file only; see that its directory is there and that you may write to it, and that it is a regular file"
 }

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"math"
 	"net"
@@ -9,11 +11,13 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
 	"github.com/prometheus/common/expfmt"
 	"github.com/prometheus/common/model"
+	"golang.org/x/sys/unix"
 
 	"mailtwin/imap/imaptest"
 	"mailtwin/state"
@@ -189,7 +193,7 @@ func TestMetricsNames(t *testing.T) {
 		for i, name := range names {
 			runs.Go(func() {
 				m := measures{account: name, began: time.Unix(1000, 0), ended: time.Unix(1001, 5e8), status: i, messages: [2]int{1 << 40, i}, quota: [2]int64{0, int64(i)}, quarantined: i - 1}
-				if err := writeMetrics(path, m); err != nil {
+				if err := writeMetrics(t.Context(), path, m); err != nil {
 					t.Error(err)
 				}
 			})
@@ -212,6 +216,58 @@ func TestMetricsNames(t *testing.T) {
 	}
 }
 
+// A link stays a link, and what is no regular file is left alone: nobody waits for it.
+func TestMetricsNoFile(t *testing.T) {
+	w, _ := memoryWorld(t, 1)
+	real, link, pipe := filepath.Join(w.dir, "real", "x.prom"), filepath.Join(w.dir, "link.prom"), filepath.Join(w.dir, "pipe")
+	nothing := filepath.Join(w.dir, "nothing.prom")
+	for _, err := range []error{os.Mkdir(filepath.Dir(real), 0o700), os.WriteFile(real, nil, 0o600), os.Symlink(filepath.Join("real", "x.prom"), link),
+		os.Symlink("none.prom", nothing), unix.Mkfifo(pipe, 0o600)} {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	w.want(0, "", "", "sync", "--metrics", link)
+	info, err := os.Lstat(link)
+	if v := readMetrics(t, real); err != nil || info.Mode().Type() != os.ModeSymlink || v["last_run_messages work download"] != 1 {
+		t.Errorf("%v, %v, %v", info, v, err)
+	}
+	for path, words := range map[string]string{
+		pipe: "metrics: " + pipe + " is not a regular file\nhint: ", w.dir: "is not a regular file", "/dev/null": "is not a regular file",
+		nothing: "none.prom: no such file", filepath.Join(pipe, "x"): "not a directory",
+	} {
+		w.want(1, "", words, "sync", "--metrics", path)
+	}
+}
+
+// Whoever keeps the lock holds a run up for a while only, and not one that is stopped.
+func TestMetricsLocked(t *testing.T) {
+	dir := t.TempDir()
+	unlock, err := lockDirectory(t.Context(), dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancelCause(t.Context())
+	path := filepath.Join(dir, "x.prom")
+	ended := make(chan error)
+	go func() { ended <- writeMetrics(ctx, path, measures{account: "a"}) }()
+	cancel(stopped{syscall.SIGINT})
+	if err := <-ended; exitStatus(err) != 130 {
+		t.Errorf("stopped: %v", err)
+	}
+	bounded, done := metricsPatience(ctx)
+	defer done()
+	if err := writeMetrics(bounded, path, measures{account: "a"}); !errors.Is(err, errMetricsLock) || exitStatus(err) != exitProblems {
+		t.Errorf("locked: %v", err)
+	}
+	if err := unlock(); err != nil {
+		t.Fatal(err)
+	}
+	if err := writeMetrics(ctx, path, measures{account: "a"}); err != nil {
+		t.Errorf("free: %v", err)
+	}
+}
+
 // What the state does not know any more, the file does; but a clock that was wrong once does not make an account look well
 // for ever.
 func TestMetricsSuccess(t *testing.T) {
@@ -221,7 +277,7 @@ func TestMetricsSuccess(t *testing.T) {
 		if run.success > 0 {
 			m.success = time.Unix(run.success, 0)
 		}
-		if err := writeMetrics(path, m); err != nil {
+		if err := writeMetrics(t.Context(), path, m); err != nil {
 			t.Fatal(err)
 		}
 		if v := readMetrics(t, path); v["last_success_timestamp_seconds a"] != float64(run.want) {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -125,9 +126,12 @@ func (s samples) String() string {
 var labelText = strings.NewReplacer(`\`, `\\`, "\n", `\n`, `"`, `\"`)
 
 // writeMetrics puts the numbers of an account into a file, in place of those that it had there, and leaves those of the
-// others. Runs that end at the same time do so one after the other.
-func writeMetrics(path string, m measures) (err error) {
-	unlock, err := lockDirectory(filepath.Dir(path))
+// others. Runs that end at the same time do so one after the other. An error has the context's cause if it ended the wait.
+func writeMetrics(ctx context.Context, path string, m measures) (err error) {
+	if path, err = metricsFile(path); err != nil {
+		return err
+	}
+	unlock, err := lockDirectory(ctx, filepath.Dir(path))
 	if err != nil {
 		return err
 	}
@@ -144,14 +148,45 @@ func writeMetrics(path string, m measures) (err error) {
 	return replaceFile(path, all.String())
 }
 
+// metricsFile is the file itself, if its name is that of a symbolic link, which is to stay one. What is no regular file is
+// refused: to read a pipe or a device may take for ever, and to replace it is hardly meant.
+func metricsFile(path string) (string, error) {
+	info, err := os.Lstat(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return path, nil // it is made
+	}
+	if err == nil && info.Mode().Type() == fs.ModeSymlink {
+		if path, err = filepath.EvalSymlinks(path); err == nil {
+			info, err = os.Lstat(path)
+		}
+	}
+	if err == nil && !info.Mode().IsRegular() {
+		err = fmt.Errorf("%s is not a regular file", path)
+	}
+	return path, err
+}
+
+// lockPause is how long to wait before a lock is tried again.
+const lockPause = 10 * time.Millisecond
+
 // lockDirectory waits for the lock of a directory, which leaves no file behind in it.
-func lockDirectory(path string) (unlock func() error, err error) {
-	dir, err := os.Open(path)
+func lockDirectory(ctx context.Context, path string) (unlock func() error, err error) {
+	dir, err := os.OpenFile(path, os.O_RDONLY|unix.O_DIRECTORY, 0) // a pipe in its place would wait for a writer
 	if err != nil {
 		return nil, err
 	}
-	for err = unix.EINTR; errors.Is(err, unix.EINTR); {
-		err = unix.Flock(int(dir.Fd()), unix.LOCK_EX)
+	for {
+		err = unix.Flock(int(dir.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+		if !errors.Is(err, unix.EWOULDBLOCK) && !errors.Is(err, unix.EINTR) {
+			break
+		}
+		select {
+		case <-time.After(lockPause):
+			continue
+		case <-ctx.Done():
+			err = context.Cause(ctx)
+		}
+		break
 	}
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("lock %s: %w", path, err), dir.Close())

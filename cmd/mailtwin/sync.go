@@ -165,7 +165,7 @@ func (env *environment) syncAccount(ctx context.Context, o syncOptions, a *accou
 	}
 	report, err := r.run(ctx)
 	err = stoppedBy(ctx, err)
-	if failed := r.publish(began, report, err); failed != nil {
+	if failed := r.publish(ctx, began, report, err); failed != nil {
 		err = errors.Join(err, failed)
 	}
 	t.finish(report, err)
