@@ -44,8 +44,11 @@ type accountRun struct {
 	change  *change
 	bytes   *byteLedger
 
-	success     time.Time // when a run of all mailboxes last went well, if that is to be told; zero: none is known
-	quarantined int       // as in measures
+	began       time.Time      // stays that of the first try if the state was damaged
+	earlier     *syncer.Report // what was done before the state turned out to be damaged
+	files       []string       // that want the numbers of the run, and do not have them yet
+	success     time.Time      // when a run of all mailboxes last went well, if that is to be told; zero: none is known
+	quarantined int            // as in measures
 }
 
 type beforeSync func(ctx context.Context, near *maildir.Tree, far undo.Server, ledger markedLedger) (meant func(mailbox.Name, mailbox.ID) bool, err error)
@@ -69,11 +72,8 @@ func (r *accountRun) run(ctx context.Context) (*syncer.Report, error) {
 	}
 	r.teller.warn(fmt.Errorf("%w; it was set aside as %s, and all mail is paired anew by its content. "+
 		"What was removed on one side only since the last run comes back", err, aside))
-	again, err := r.once(ctx)
-	if again != nil && report != nil {
-		again.Include(report)
-	}
-	return again, err
+	r.earlier = report
+	return r.once(ctx)
 }
 
 // once opens what the engine needs and lets it run.
@@ -107,11 +107,14 @@ func (r *accountRun) once(ctx context.Context) (report *syncer.Report, err error
 	if err == nil && report.Looked == 0 {
 		err = &usageError{errors.New("no mailbox has such a name; see mailboxes in the configuration, and --mailbox")}
 	}
+	if report != nil && r.earlier != nil {
+		report.Include(r.earlier)
+	}
 	if r.o.dryRun || errors.Is(err, state.ErrDamaged) {
 		return report, err
 	}
 	err = errors.Join(err, r.tellChange(ctx, report))
-	return report, errors.Join(err, r.record(began, report, err), r.standing(ctx), r.clearAttic(began))
+	return report, errors.Join(err, r.conclude(ctx, began, report, err))
 }
 
 // stoppedBy returns the signal instead of the error that it led to.
@@ -256,8 +259,20 @@ func (r *accountRun) sameLayout(near *maildir.Tree) error {
 // leastHistory is how many days runs are remembered, also if the attic keeps mail for less.
 const leastHistory = 7
 
-// record puts down what became of the run, and forgets what the attic has forgotten.
-func (r *accountRun) record(began time.Time, report *syncer.Report, err error) error {
+// conclude tells those who watch, and then puts down what became of the run, so that the history has the status that its
+// user sees. It forgets what the attic has forgotten.
+func (r *accountRun) conclude(ctx context.Context, began time.Time, report *syncer.Report, err error) error {
+	outcome := r.outcome(began, report, err)
+	failed := errors.Join(r.clearAttic(began), r.standing(ctx, outcome))
+	failed = errors.Join(failed, r.publish(ctx, outcome.Ended, report, errors.Join(err, failed)))
+	if failed = stoppedBy(ctx, failed); failed != nil {
+		outcome = r.outcome(began, report, errors.Join(err, failed))
+	}
+	return errors.Join(failed, r.ledger.PutRun(outcome, began.AddDate(0, 0, -max(r.account.keep, leastHistory))))
+}
+
+// outcome is what became of a run that ends now.
+func (r *accountRun) outcome(began time.Time, report *syncer.Report, err error) mailbox.Outcome {
 	outcome := mailbox.Outcome{Command: r.command, Began: began, Ended: r.env.clock(), Status: exitStatus(err)}
 	if err != nil {
 		outcome.Error = strings.TrimSpace(err.Error())
@@ -276,7 +291,7 @@ func (r *accountRun) record(began time.Time, report *syncer.Report, err error) e
 			outcome.Whole = len(r.o.mailboxes) == 0
 		}
 	}
-	return r.ledger.PutRun(outcome, began.AddDate(0, 0, -max(r.account.keep, leastHistory)))
+	return outcome
 }
 
 // clearAttic lets go of what has been in the attic for long enough.

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"mailtwin/mailbox"
 	"mailtwin/syncer"
 )
 
@@ -21,27 +22,30 @@ type measures struct {
 	used, quota  [2]int64 // octets of today, down and up; a quota of 0 is none
 }
 
-// measured are the files that want the numbers of the run.
-func (r *accountRun) measured() []string {
-	if r.o.dryRun {
+// measured are the files that want the numbers of a run.
+func (o syncOptions) measured(a *account) []string {
+	if o.dryRun {
 		return nil
 	}
-	files := []string{r.account.Metrics, r.o.metrics}
+	files := []string{a.Metrics, o.metrics}
 	slices.Sort(files)
 	return slices.DeleteFunc(slices.Compact(files), func(file string) bool { return file == "" })
 }
 
-// standing reads what the state knows for programs that watch, when the run is on record.
-func (r *accountRun) standing(ctx context.Context) error {
-	if len(r.measured()) == 0 {
+// standing reads what the state knows for programs that watch. The run is not on record yet.
+func (r *accountRun) standing(ctx context.Context, last mailbox.Outcome) error {
+	if len(r.files) == 0 {
 		return nil
 	}
 	runs, err := r.ledger.Runs(ctx)
 	if err != nil {
 		return err
 	}
+	if last.Whole && last.Status == exitDone {
+		r.success = last.Ended
+	}
 	for _, run := range runs { // the last one first
-		if run.Finished() && run.Whole && run.Status == exitDone {
+		if r.success.IsZero() && run.Finished() && run.Whole && run.Status == exitDone {
 			r.success = run.Ended
 			break
 		}
@@ -51,13 +55,13 @@ func (r *accountRun) standing(ctx context.Context) error {
 	return err
 }
 
-// publish writes the numbers of a run that began then. While another run is at work, that one does.
-func (r *accountRun) publish(ctx context.Context, began time.Time, report *syncer.Report, err error) error {
+// publish writes the numbers of a run that ended then, once. While another run is at work, that one does.
+func (r *accountRun) publish(ctx context.Context, ended time.Time, report *syncer.Report, err error) error {
 	if err == nil {
 		err = leftBehind(report)
 	}
-	m := measures{account: r.account.name, began: began, ended: r.env.clock(), success: r.success, status: exitStatus(err), quarantined: r.quarantined}
-	if m.status == exitLocked {
+	m := measures{account: r.account.name, began: r.began, ended: ended, success: r.success, status: exitStatus(err), quarantined: r.quarantined}
+	if m.status == exitLocked || len(r.files) == 0 {
 		return nil
 	}
 	if report != nil {
@@ -71,11 +75,12 @@ func (r *accountRun) publish(ctx context.Context, began time.Time, report *synce
 	ctx, cancel := metricsPatience(ctx)
 	defer cancel()
 	var failed []error
-	for _, file := range r.measured() {
+	for _, file := range r.files {
 		if err := writeMetrics(ctx, file, m); err != nil {
 			failed = append(failed, &metricsError{err})
 		}
 	}
+	r.files = nil
 	return errors.Join(failed...)
 }
 

@@ -128,6 +128,8 @@ func TestMetrics(t *testing.T) {
 	// Where it cannot be written, the mail is synced all the same.
 	w.vars["MAILTWIN_PASSWORD_WORK"] = server.Password
 	w.want(1, "", "metrics: ", "sync", "--metrics", filepath.Join(w.dir, "none", "x.prom"))
+	w.want(0, "exit status 1: metrics: ", "", "status") // as its user saw
+	w.want(0, "metrics: ", "", "history")
 	w.set("metrics", filepath.Join(w.dir, "none", "y.prom"))
 	w.want(1, "", "hint: it is about this file only", "sync")
 	w.vars["MAILTWIN_PASSWORD_WORK"] = "wrong"
@@ -221,8 +223,10 @@ func TestMetricsNoFile(t *testing.T) {
 	w, _ := memoryWorld(t, 1)
 	real, link, pipe := filepath.Join(w.dir, "real", "x.prom"), filepath.Join(w.dir, "link.prom"), filepath.Join(w.dir, "pipe")
 	nothing := filepath.Join(w.dir, "nothing.prom")
-	for _, err := range []error{os.Mkdir(filepath.Dir(real), 0o700), os.WriteFile(real, nil, 0o600), os.Symlink(filepath.Join("real", "x.prom"), link),
-		os.Symlink("none.prom", nothing), unix.Mkfifo(pipe, 0o600)} {
+	for _, err := range []error{
+		os.Mkdir(filepath.Dir(real), 0o700), os.WriteFile(real, nil, 0o600), os.Symlink(filepath.Join("real", "x.prom"), link),
+		os.Symlink("none.prom", nothing), unix.Mkfifo(pipe, 0o600),
+	} {
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -154,18 +154,17 @@ func openTrace(path string) (*wire.TraceWriter, func() error, error) {
 
 // syncAccount syncs one account and tells the user how it went, and who watches over it.
 func (env *environment) syncAccount(ctx context.Context, o syncOptions, a *account, trace *wire.TraceWriter, t *teller) (*change, error) {
-	r := &accountRun{env: env, o: o, account: a, trace: trace, teller: t, command: "sync"}
+	r := &accountRun{env: env, o: o, account: a, trace: trace, teller: t, command: "sync", began: env.clock(), files: o.measured(a)}
 	if r.isBackup() {
 		r.command = "backup"
 	}
-	began := env.clock()
 	var watch *pinger
 	if !o.dryRun {
 		watch = env.ping(ctx, a.Healthcheck, t.warn)
 	}
 	report, err := r.run(ctx)
 	err = stoppedBy(ctx, err)
-	if failed := r.publish(ctx, began, report, err); failed != nil {
+	if failed := r.publish(ctx, env.clock(), report, err); failed != nil { // of a run that found no state to be put down in
 		err = errors.Join(err, failed)
 	}
 	t.finish(report, err)
