@@ -166,7 +166,7 @@ func (env *environment) runHook(parent context.Context, key string, c command, c
 	case ctx.Err() != nil:
 		err = fmt.Errorf("it did not end within %s", patience)
 	case printed.kept.Len() > 0:
-		err = fmt.Errorf("%w: %s", err, show(strings.TrimSpace(printed.kept.String())))
+		err = fmt.Errorf("%w: %s", err, showLines(printed.kept.String()))
 	}
 	return &hookError{key, err}
 }

@@ -163,8 +163,8 @@ func TestS30OnChangeNames(t *testing.T) {
 // A command that fails is told, and run again in the next run, until it does well.
 func TestOnChangeFails(t *testing.T) {
 	w, server := memoryWorld(t, 2)
-	told := hook(w, "echo what is wrong >&2; exit 7")
-	w.want(1, "", "mailtwin: work: on_change: exit status 7: printed\\x0awhat is wrong\nhint: it is about the command only, which the next sync runs again", "sync")
+	told := hook(w, "printf '\\r\\n what \\033[31mis wrong\\r\\n' >&2; exit 7")
+	w.want(1, "", "mailtwin: work: on_change: exit status 7: printed / what \\x1b[31mis wrong\nhint: it is about the command only, which the next sync runs again", "sync")
 	w.want(1, "", "on_change: exit status 7", "sync")
 	if text := told(); strings.Count(text, "end\n") != 2 || strings.Count(text, "MAILTWIN_DOWNLOADED=2\n") != 1 {
 		t.Errorf("told %q", text)

@@ -115,7 +115,7 @@ func (env *environment) runCommand(parent context.Context, key string, most int,
 	case stdout.full:
 		return "", fmt.Errorf("%s printed more than %d octets", key, most)
 	case err != nil && stderr.kept.Len() > 0:
-		return "", fmt.Errorf("%s: %w: %s", key, err, show(strings.TrimSpace(stderr.kept.String())))
+		return "", fmt.Errorf("%s: %w: %s", key, err, showLines(stderr.kept.String()))
 	case err != nil:
 		return "", fmt.Errorf("%s: %w", key, err)
 	}

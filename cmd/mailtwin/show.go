@@ -21,6 +21,17 @@ func show(s string) string { return escape(s, maxShown) }
 // showLong does the same for a line of our own that has foreign parts in it.
 func showLong(s string) string { return escape(s, maxLine) }
 
+// showLines shows what another program printed, which may be several lines, on one.
+func showLines(s string) string {
+	var lines []string
+	for line := range strings.Lines(s) {
+		if line = strings.TrimSpace(line); line != "" {
+			lines = append(lines, line)
+		}
+	}
+	return show(strings.Join(lines, " / "))
+}
+
 // ellipsis takes the place of what is left out.
 const ellipsis = "..."
 
