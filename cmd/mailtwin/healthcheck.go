@@ -32,11 +32,19 @@ type pinger struct {
 	start  chan error // what became of the first ping
 }
 
-// parsePing reads the address of a check.
+// parsePing reads the address of a check. An error shows nothing of it, and goes on after the name of the key or flag.
 func parsePing(text string) (*url.URL, error) {
 	u, err := url.Parse(text)
-	if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" || u.User != nil {
-		return nil, errors.New(`is an address like "https://hc-ping.com/..."`) // and shows nothing of it
+	const like = `, like "https://hc-ping.com/..."`
+	switch {
+	case err != nil:
+		return nil, errors.New("cannot be read as an address; it must be one of http or https" + like)
+	case u.Scheme != "https" && u.Scheme != "http":
+		return nil, errors.New("must be an http or https address" + like)
+	case u.Host == "":
+		return nil, errors.New("has no host in it; it must be an http or https address" + like)
+	case u.User != nil:
+		return nil, errors.New("must have no user or password in it; it is an address" + like)
 	}
 	return u, nil
 }

@@ -102,8 +102,11 @@ func TestHealthcheck(t *testing.T) {
 		t.Fatal(err)
 	}
 	run("GET /all/start, GET /all/64", exitUsage, "config.toml:1", "sync", "--healthcheck", service.URL+"/all")
-	for _, bad := range []string{"hc-ping.com/x", "ftp://h/x", "https://", "https://user:secret-uuid@h/"} {
-		run("", exitUsage, `--healthcheck: it is an address like "https://hc-ping.com/..."`, "sync", "--healthcheck", bad)
+	for bad, words := range map[string]string{
+		"hc-ping.com/secret-uuid": "must be an http or https address", "ftp://h/secret-uuid": "must be an http or https address", "https://": "has no host in it",
+		"https://user:secret-uuid@h/": "must have no user or password in it", "https://h/%secret-uuid": "cannot be read as an address",
+	} {
+		run("", exitUsage, "mailtwin: --healthcheck "+words, "sync", "--healthcheck", bad)
 	}
 }
 

@@ -69,7 +69,7 @@ func (o *syncOptions) runFlags(cmd *cobra.Command) {
 func runSync(ctx context.Context, o syncOptions, names []string, env *environment) error {
 	if o.healthcheck != "" {
 		if _, err := parsePing(o.healthcheck); err != nil {
-			return &usageError{fmt.Errorf("--healthcheck: it %w", err)}
+			return &usageError{fmt.Errorf("--healthcheck %w", err)}
 		}
 	}
 	var watch *pinger
