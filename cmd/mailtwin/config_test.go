@@ -94,6 +94,8 @@ tls = "starttls"
 address = "me@example.org"
 user = "you"
 password_command = ["pass", "show", "a b"]
+on_change = ["~/bin/told", "~/x"]
+metrics = "~/x.prom"
 maildir = "/a"
 state = "/s"
 layout = "nested"
@@ -110,7 +112,8 @@ timeout = "1m30s"
 	}
 	a := c.Accounts["a.b"]
 	if *a.Port != 1993 || a.User != "you" || *a.Connections != 2 || a.silence != 90*time.Second || a.DeleteRemote != "never" || a.most != 30 ||
-		!slices.Equal(a.PasswordCommand.words, []string{"pass", "show", "a b"}) || a.State != "/s" {
+		!slices.Equal(a.PasswordCommand.words, []string{"pass", "show", "a b"}) || a.State != "/s" ||
+		!slices.Equal(a.OnChange.words, []string{"/home/me/bin/told", "~/x"}) || a.Metrics != "/home/me/x.prom" {
 		t.Errorf("%+v", a)
 	}
 	for _, tt := range []struct{ names, want []string }{{nil, []string{"a.b", "b"}}, {[]string{"b"}, []string{"b"}}} {

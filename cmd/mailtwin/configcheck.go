@@ -112,6 +112,11 @@ func (c *config) checkSecrets(_ *environment, a *account) error {
 }
 
 func (c *config) checkPaths(env *environment, a *account) error {
+	for _, words := range [][]string{a.PasswordCommand.words, a.TokenCommand.words, a.OnChange.words} {
+		if len(words) > 0 {
+			words[0] = env.expand(words[0]) // one line is left to the shell
+		}
+	}
 	a.Maildir = env.expand(a.Maildir)
 	if a.State == "" && (a.name == "" || strings.ContainsAny(a.name, "/\x00")) {
 		return c.wrong(a, "state", "is missing, and no file can be named after this account")

@@ -236,6 +236,10 @@ func TestMetricsNoFile(t *testing.T) {
 	if v := readMetrics(t, real); err != nil || info.Mode().Type() != os.ModeSymlink || v["last_run_messages work download"] != 1 {
 		t.Errorf("%v, %v, %v", info, v, err)
 	}
+	w.want(0, "", "", "sync", "--metrics", "~/home.prom")
+	if v := readMetrics(t, filepath.Join(w.dir, "home.prom")); len(v) == 0 { // $HOME of the test
+		t.Error("no numbers")
+	}
 	for path, words := range map[string]string{
 		pipe: "metrics: " + pipe + " is not a regular file\nhint: ", w.dir: "is not a regular file", "/dev/null": "is not a regular file",
 		nothing: "none.prom: no such file", filepath.Join(pipe, "x"): "not a directory",

@@ -72,6 +72,7 @@ func runSync(ctx context.Context, o syncOptions, names []string, env *environmen
 			return &usageError{fmt.Errorf("--healthcheck %w", err)}
 		}
 	}
+	o.metrics = env.expand(o.metrics) // no shell does so after a "="
 	var watch *pinger
 	if !o.dryRun {
 		watch = env.ping(ctx, o.healthcheck, func(err error) { env.say("", err) })
