@@ -81,6 +81,14 @@ func (r *accountRun) sameMode() error {
 
 func (r *accountRun) isBackup() bool { return r.o.backup || r.account.Mode == modeBackup }
 
+// verb is the command that brings the account up to date.
+func (a *account) verb() string {
+	if a.Mode == modeBackup {
+		return "backup"
+	}
+	return "sync"
+}
+
 func (r *accountRun) direction() syncer.Direction {
 	if r.isBackup() {
 		return syncer.Backup

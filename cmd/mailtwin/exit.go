@@ -49,7 +49,7 @@ func exitStatus(err error) int {
 	case errors.Is(err, mailbox.ErrAuth):
 		return exitAuth
 	case errors.As(err, new(*syncer.BrakeError)), errors.As(err, new(*changedError)),
-		errors.As(err, new(*foreignError)), errors.Is(err, mailbox.ErrHalf):
+		errors.As(err, new(*foreignError)), errors.As(err, new(*neverSynced)), errors.Is(err, mailbox.ErrHalf):
 		return exitBrake
 	case errors.As(err, new(*state.LockedError)):
 		return exitLocked

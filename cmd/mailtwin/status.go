@@ -169,7 +169,7 @@ func (env *environment) printStatus(o common, a *account, k known) error {
 	name := show(a.name)
 	_, ran := k.last()
 	if len(k.twins) == 0 && k.writer == 0 && !ran {
-		_, err := fmt.Fprintf(env.stdout, "%s: never synced; run mailtwin sync %s\n", name, name)
+		_, err := fmt.Fprintf(env.stdout, "%s: never synced; run mailtwin %s %s\n", name, a.verb(), name)
 		return err
 	}
 	fmt.Fprintf(env.stdout, "%s: %s\n", name, show(a.Maildir))

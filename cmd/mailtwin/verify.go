@@ -73,7 +73,7 @@ const verifyStatuses = `Exit status:
   1    there are differences, or something could not be looked at; see the messages
   3    the login was refused, or there is no password
   4    a temporary failure, try again later
-  5    the Maildir is not there, or not the one that was synced
+  5    the account was never synced, or its Maildir is not there, or not the one that was synced
   6    another run is at work (with --repair)
   64   the command line or the configuration is wrong
   130  stopped by Ctrl-C (143: by SIGTERM), cleanly`
@@ -154,7 +154,7 @@ func (env *environment) verifyAccount(ctx context.Context, o verifyOptions, a *a
 	}
 	err := stoppedBy(ctx, v.run(ctx))
 	if errors.Is(err, fs.ErrNotExist) && v.ledger == nil {
-		err = &neverSynced{}
+		err = &neverSynced{v.account.verb()}
 	}
 	if err == nil {
 		err = v.verdict()
@@ -164,11 +164,15 @@ func (env *environment) verifyAccount(ctx context.Context, o verifyOptions, a *a
 }
 
 // A neverSynced account has no state, so that nothing is known of it.
-type neverSynced struct{}
+type neverSynced struct{ verb string }
 
-func (e *neverSynced) Error() string { return "it was never synced, so there is nothing to compare" }
+func (e *neverSynced) Error() string {
+	return "it was never synced, so there is nothing to compare with"
+}
 
-func (e *neverSynced) hint(account string) string { return "mailtwin sync " + account }
+func (e *neverSynced) hint(account string) string {
+	return fmt.Sprintf("do that first: mailtwin %s %s. If it was synced before, its state is gone or lies elsewhere; see state in the configuration", e.verb, account)
+}
 
 // verdict is what the run comes to, if it went to its end.
 func (v *verifyRun) verdict() error {

@@ -130,6 +130,8 @@ func TestVerifyAttic(t *testing.T) {
 func TestVerifyBackup(t *testing.T) {
 	w, server := memoryWorld(t, 3)
 	w.set("mode", "backup")
+	w.want(exitBrake, "", "hint: do that first: mailtwin backup work", "verify")
+	w.want(0, "never synced; run mailtwin backup work", "", "status")
 	w.want(0, "", "", "backup")
 	account := imaptest.NewAccount(t, server.Addr, server.User, server.Password)
 	if err := account.Expunge("INBOX", 2); err != nil {

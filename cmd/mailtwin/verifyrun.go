@@ -18,7 +18,7 @@ import (
 type verifyRun struct {
 	*accountRun
 	opts   verifyOptions
-	backup bool // the account was last backed up, not synced
+	backup bool // the account is backed up, not synced
 	writer int  // the process that is syncing the account, 0 if none is
 	found  *syncer.Verification
 	near   *maildir.Tree // while it is open
@@ -44,7 +44,7 @@ func (v *verifyRun) run(ctx context.Context) (err error) {
 		v.known += t.Pairs
 	}
 	if len(twins) == 0 {
-		return &neverSynced{}
+		return &neverSynced{v.account.verb()}
 	}
 	if v.near, err = v.openSame(ctx, false); err != nil {
 		return err
@@ -54,7 +54,7 @@ func (v *verifyRun) run(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	v.backup = settings[settingMode] == modeBackup
+	v.backup = v.isBackup() || v.account.Mode == "" && settings[settingMode] == modeBackup
 	bytes, err := v.openBytes()
 	if err != nil {
 		return err
