@@ -105,20 +105,21 @@ Exit status:
 
 // A setup is one account on its way into the configuration.
 type setup struct {
-	env     *environment
-	o       initOptions
-	path    string  // of the configuration
-	file    string  // with --from: that of the other program; empty for the usual one
-	config  *config // what is there already; nil if nothing
-	prompt  *prompt
-	account *account
-	secret  string      // typed, and not yet stored anywhere
-	known   bool        // a large provider, whose certificate is good or somebody else's
-	writing atomic.Bool // from then on it is not to be interrupted
-	asked   bool        // the password is typed, or was once and lies in the keyring
-	oauth   bool        // the login is done with a token
-	source  *oauth.Source
-	held    *oauth.Held // what the user consented to, and is not yet stored anywhere
+	env      *environment
+	o        initOptions
+	path     string  // of the configuration
+	file     string  // with --from: that of the other program; empty for the usual one
+	config   *config // what is there already; nil if nothing
+	prompt   *prompt
+	account  *account
+	secret   string      // typed, and not yet stored anywhere
+	known    bool        // a large provider, whose certificate is good or somebody else's
+	writing  atomic.Bool // from then on it is not to be interrupted
+	asked    bool        // the password is typed, or was once and lies in the keyring
+	oauth    bool        // the login is done with a token
+	borrowed bool        // the password is that of the environment, and stored nowhere
+	source   *oauth.Source
+	held     *oauth.Held // what the user consented to, and is not yet stored anywhere
 }
 
 func (env *environment) runInit(ctx context.Context, o initOptions, args []string) error {

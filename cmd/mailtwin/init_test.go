@@ -156,6 +156,12 @@ func TestInitByFlags(t *testing.T) {
 	if err != nil || !strings.HasPrefix(string(after), string(before)) {
 		t.Errorf("what was there was changed: %s, %v", after, err)
 	}
+	w.vars["MAILTWIN_PASSWORD_THREE"] = w.server.Password
+	w.want(exitDone, "Mind: the password is in $MAILTWIN_PASSWORD_THREE only, which cron does not have.", "", append([]string{"init", "three"}, server...)...)
+	w.vars["MAILTWIN_PASSWORD_FOUR"] = w.server.Password
+	if w.want(exitDone, "", "", append(append([]string{"init", "four"}, server...), password...)...); strings.Contains(w.stdout+w.stderr, "Mind") {
+		t.Errorf("a warning that is not true: %s", w.stdout+w.stderr)
+	}
 	w.want(exitDone, "two: INBOX: new mailbox in the Maildir, 30 to download", "", "sync", "-n", "work", "two", "-v")
 }
 

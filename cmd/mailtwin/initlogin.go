@@ -21,7 +21,10 @@ func (s *setup) password(ctx context.Context) (err error) {
 		return s.consent(ctx)
 	}
 	name := passwordVariable(s.account.name)
-	if s.account.PasswordCommand.given() || s.env.getenv(name) != "" {
+	if s.account.PasswordCommand.given() {
+		return nil
+	}
+	if s.borrowed = s.env.getenv(name) != ""; s.borrowed {
 		return nil
 	}
 	if _, err := s.env.fromKeyring(ctx, s.account, unlockingTime); err == nil {
@@ -236,7 +239,7 @@ func (s *setup) stow(ctx context.Context, a *account, secret string) error {
 }
 
 // write adds the account to the configuration, and says what to do next. Every octet that was there stays.
-func (s *setup) write(context.Context) error {
+func (s *setup) write(ctx context.Context) error {
 	text, _, err := s.preview()
 	if err != nil {
 		return err
@@ -247,6 +250,13 @@ func (s *setup) write(context.Context) error {
 	}
 	s.env.print("%s has the account %s now. Next:", show(s.path), show(s.account.name))
 	s.next(show(s.account.name))
+	if !s.borrowed {
+		return nil
+	}
+	if _, err := s.env.fromKeyring(ctx, s.account, keyringTime); err != nil {
+		s.prompt.say("Mind: the password is in $%s only, which cron does not have. For the line above, set password_command in the configuration first.",
+			passwordVariable(s.account.name))
+	}
 	return nil
 }
 
