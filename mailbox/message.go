@@ -49,7 +49,7 @@ type Pair struct {
 	Hint         Hint
 	AccountID    string // the far side's own name for the message, see Content; empty if it has none
 	Parked       Parked
-	Since        time.Time // of a pair that is Left: when the far side was first seen without it
+	Since        time.Time // of a pair that is Left: when the far side was first seen without it; zero if it was never seen with it
 }
 
 // Hints returns the search keys of the pair.

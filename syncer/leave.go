@@ -106,10 +106,10 @@ func (t *transfers) claim(ctx context.Context, j *job, pair mailbox.Pair) (*mail
 
 // left is the record of a message that only the near side has.
 func left(p mailbox.Pair, now time.Time) mailbox.Pair {
-	if p.Parked != mailbox.Left {
-		p.Parked, p.Since = mailbox.Left, now
+	if p.Parked != mailbox.Left && p.Far != "" {
+		p.Since = now
 	}
-	p.Far = ""
+	p.Parked, p.Far = mailbox.Left, ""
 	return p
 }
 
@@ -135,7 +135,8 @@ func (r *run) holdLost(ctx context.Context, jobs []*job, l *lookup) error {
 	})
 }
 
-// Prune removes on the near side what the far side has not had since before a time, and returns how much that was.
+// Prune removes on the near side what the far side had, and has not had since before a time, and returns how much that was.
+// What was never seen there stays.
 func Prune(ctx context.Context, near Replica, ledger Ledger, before time.Time) (int, error) {
 	twins, err := ledger.Mailboxes(ctx)
 	if err != nil {
@@ -159,7 +160,7 @@ func prune(ctx context.Context, near Replica, ledger Ledger, name mailbox.Name, 
 		if err != nil {
 			return 0, err
 		}
-		if pair.Parked == mailbox.Left && pair.Since.Before(before) {
+		if pair.Parked == mailbox.Left && !pair.Since.IsZero() && pair.Since.Before(before) {
 			doomed = append(doomed, mailbox.Doomed{ID: pair.Near, Size: pair.Size, Pair: pair})
 			pairs[pair.Near] = pair
 		}

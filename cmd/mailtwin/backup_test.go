@@ -46,9 +46,13 @@ func TestBackupKeepDeleted(t *testing.T) {
 	if err := account.Expunge("INBOX", 1, 2, 3); err != nil {
 		t.Fatal(err)
 	}
+	mine := filepath.Join(w.maildir(), "INBOX", "cur", "mine.1.x:2,S")
+	if err := os.WriteFile(mine, []byte("Subject: mine\n\nthe server never had it\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	w.want(exitDone, "INBOX: 3 gone on the server, kept here", "", "backup", "-v")
 	w.want(exitDone, "nothing to do", "", "backup", "-n")
-	if n := count(); n != 10 {
+	if n := count(); n != 11 {
 		t.Errorf("%d messages are here", n)
 	}
 	w.set("keep_deleted", "30d")
@@ -56,8 +60,11 @@ func TestBackupKeepDeleted(t *testing.T) {
 	w.want(exitDone, "", "", "backup")
 	day = day.AddDate(0, 0, 2)
 	w.want(exitDone, "up to date", "3 messages removed in the Maildir: gone on the server for more than 30 days", "backup", "-v")
-	if n := count(); n != 7 {
+	if n := count(); n != 8 {
 		t.Errorf("%d messages are here after keep_deleted", n)
+	}
+	if err := os.Remove(mine); err != nil {
+		t.Errorf("what the server never had: %v", err)
 	}
 
 	if err := os.RemoveAll(filepath.Join(w.maildir(), "INBOX")); err != nil {

@@ -36,6 +36,9 @@ func TestMapping(t *testing.T) {
 		{gmail, gmail, "", "[Gmail]/All Mail=[Gmail]/All Mail, Work=Work"},
 		{gmail, bare, "", "[Gmail]/All Mail=Archive, [Gmail]/Sent Mail=Sent"},
 		{"INBOX, Archive", gmail, "", "Archive=[Gmail]/All Mail"},
+		{"Sent, Archive", "Sent, Sent Items:Sent, Archive, Archives:Archive", "", "Sent=Sent, Archive=Archive"},
+		{"Sent, Sent Items:Sent", "Sent, Sent Items:Sent", "", "Sent=Sent, Sent Items=Sent Items"},
+		{gmail + ", Junk", "INBOX, [Gmail]/All Mail:All, [Gmail]/Spam:Junk", "", "Junk=Junk"},
 	} {
 		var rules []mapRule
 		for text := range strings.FieldsSeq(tt.rules) {

@@ -53,7 +53,7 @@ func (m *migration) run(ctx context.Context) (report *syncer.Report, err error) 
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, m.ledger.Close()) }()
-	if err := m.sameAccounts(); err != nil {
+	if err := m.sameMigration(); err != nil {
 		return nil, err
 	}
 	if err := m.openBytes(ctx); err != nil {
@@ -79,22 +79,39 @@ func (m *migration) run(ctx context.Context) (report *syncer.Report, err error) 
 	return m.copy(ctx, sides)
 }
 
-// sameAccounts makes sure that the state is that of these two accounts.
-func (m *migration) sameAccounts() error {
+// sameMigration makes sure that the state is that of these two accounts, and that mail goes where it went before: what was
+// copied elsewhere would look removed there.
+func (m *migration) sameMigration() error {
 	was, err := m.ledger.Settings()
 	if err != nil {
 		return err
 	}
-	is := map[string]string{"source": m.account[0].source(), "destination": m.account[1].source()}
-	for _, key := range []string{"source", "destination"} {
-		if was[key] != "" && was[key] != is[key] {
-			return &changedError{state: m.state, key: key, was: was[key], is: is[key]}
+	is := map[string]string{
+		"source": m.account[0].source(), "destination": m.account[1].source(), "--map": strings.Join(m.o.maps, " "), "--labels": m.o.labels,
+	}
+	for _, key := range []string{"source", "destination", "--map", "--labels"} {
+		if before, told := was[key]; told && before != is[key] {
+			return &otherMigration{changedError{state: m.state, key: key, was: before, is: is[key]}}
 		}
 	}
-	if m.o.dryRun || was["source"] != "" {
+	if m.o.dryRun {
 		return nil
 	}
 	return m.ledger.PutSettings(is)
+}
+
+// An otherMigration says that a migration of the same accounts was begun in another way.
+type otherMigration struct{ changedError }
+
+func (e *otherMigration) Error() string {
+	return fmt.Sprintf("%s was %q when this migration began, and is %q now", e.key, e.was, e.is)
+}
+
+func (e *otherMigration) Unwrap() error { return &e.changedError }
+
+func (e *otherMigration) hint(string) string {
+	return fmt.Sprintf("nothing was changed. Go on as it began; or move %s away, and the migration begins anew and recognises what is there already",
+		show(e.state))
 }
 
 func (m *migration) copy(ctx context.Context, sides [2]*imap.Account) (*syncer.Report, error) {

@@ -66,8 +66,27 @@ func (m *migration) tell(report *syncer.Report) {
 	m.env.print("%s", strings.TrimSuffix(table.String(), "\n"))
 	m.tellMissing()
 	if m.left == nil {
-		m.env.print("complete: %s has what %s has, as counted on both servers", show(m.account[1].name), show(m.account[0].name))
+		m.env.print("complete: %s has what %s has%s, as counted on both servers", show(m.account[1].name), show(m.account[0].name), m.butFor())
 	}
+}
+
+// butFor are the messages that a complete migration leaves out.
+func (m *migration) butFor() string {
+	removed, notChosen := 0, 0
+	for _, b := range m.balances {
+		removed, notChosen = removed+b.Removed, notChosen+b.NotChosen
+	}
+	var but []string
+	if removed > 0 {
+		but = append(but, plural(removed, "message")+" removed there since")
+	}
+	if notChosen > 0 {
+		but = append(but, plural(notChosen, "message")+" not asked for")
+	}
+	if len(but) == 0 {
+		return ""
+	}
+	return " but for " + strings.Join(but, " and ")
 }
 
 // row is what is told of a mailbox: found, copied now, there before, left out on purpose, left behind.

@@ -11,8 +11,8 @@ import (
 // tracedLine finds what was sent, in a trace.
 var tracedLine = regexp.MustCompile(`(?m)^\d+ C: (.*)$`)
 
-// After 1,000 of 1,200 messages were expunged, the first and the last among them, the server is sent no list of UIDs, and
-// not one octet more than if one had been expunged. Without QRESYNC one SEARCH asks what is there.
+// After 1,000 of 1,200 messages were expunged, here and there, the server is sent no list of UIDs, and not one octet more than
+// if one had been expunged. Without QRESYNC one SEARCH asks what is there.
 func TestResyncAfterExpunges(t *testing.T) {
 	dovecot := imaptest.Dovecot(t, imaptest.DovecotOptions{})
 	for _, profile := range []imaptest.Profile{imaptest.All, imaptest.NoQResync} {
@@ -26,7 +26,7 @@ func TestResyncAfterExpunges(t *testing.T) {
 		w.sync()
 		var doomed []uint32
 		for uid := uint32(1); uid <= n; uid++ {
-			if uid%6 != 3 {
+			if uid <= 1100 && uid%11 != 5 {
 				doomed = append(doomed, uid)
 			}
 		}
