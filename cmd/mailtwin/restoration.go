@@ -28,6 +28,7 @@ type restoration struct {
 	trace     *wire.TraceWriter
 	teller    *teller
 
+	ledger  *state.DB // of the account; nil if it has none
 	near    *imap.Account
 	mapping *mapping
 	report  *syncer.Report
@@ -41,6 +42,11 @@ type source struct {
 }
 
 func (r *restoration) run(ctx context.Context) (err error) {
+	release, err := r.hold(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, release()) }()
 	sources, err := r.sources(ctx)
 	if err != nil {
 		return err
@@ -94,23 +100,20 @@ func (r *restoration) sources(ctx context.Context) ([]source, error) {
 	return sources, nil
 }
 
+var errNeverKept = errors.New("the account was never synced or backed up here, so that nobody knows what vanished; leave out --vanished-since")
+
 // kept are the files of the account's Maildir that vanished on the server since the day that was named.
 func (r *restoration) kept(ctx context.Context) (among map[mailbox.Place]bool, err error) {
-	ledger, err := state.OpenReadOnly(r.account.State)
-	if errors.As(err, new(*state.LockedError)) {
-		ledger, err = state.OpenSnapshot(ctx, r.account.State)
+	if r.ledger == nil {
+		return nil, errNeverKept
 	}
-	if err != nil {
-		return nil, err
-	}
-	defer func() { err = errors.Join(err, ledger.Close()) }()
-	twins, err := ledger.Mailboxes(ctx)
+	twins, err := r.ledger.Mailboxes(ctx)
 	if err != nil {
 		return nil, err
 	}
 	among = map[mailbox.Place]bool{}
 	for _, t := range twins {
-		for pair, err := range ledger.Pairs(ctx, t.Name) {
+		for pair, err := range r.ledger.Pairs(ctx, t.Name) {
 			if err != nil {
 				return nil, err
 			}
@@ -230,7 +233,7 @@ func (r *restoration) finish(err error) error {
 	}
 	t.bar.aside(func() {
 		t.more()
-		if !r.o.quiet {
+		if did := total.Downloaded + total.Copied[syncer.Near] + total.Adopted; !r.o.quiet && (err == nil || did > 0) {
 			r.tell(report, total)
 		}
 		if err != nil {
