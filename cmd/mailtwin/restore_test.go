@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync/atomic"
 	"testing"
 
@@ -72,4 +73,51 @@ func TestRestoreHolds(t *testing.T) {
 	if open.Load() != 0 || refused.Load() == 0 {
 		t.Errorf("while messages were stored the account was free %d times, and held %d times", open.Load(), refused.Load())
 	}
+}
+
+// What is not there is said, and is no success.
+func TestRestoreNothing(t *testing.T) {
+	w, server := memoryWorld(t, 3)
+	w.want(exitUsage, "", "no such file or directory", "restore", "work")
+	w.want(exitDone, "", "", "sync")
+	w.want(exitUsage, "", "no mailbox of the Maildir has such a name", "restore", "--mailbox", "Nope", "work")
+	w.want(exitProblems, "", "no message that was chosen from has the Message-ID nope@example.org", "restore", "--message-id", "<nope@example.org>", "work")
+	w.want(exitUsage, "", "there is no mail in "+w.vars["HOME"]+"/none", "restore", "--from", mkdir(t, w.dir, "none"), "work")
+	w.want(exitUsage, "", "--from: open Maildir", "restore", "--from", filepath.Join(w.dir, "missing"), "work")
+	w.want(exitDone, "0 messages brought back, 3 there already", "", "restore", "work")
+	if err := os.Rename(w.maildir(), w.maildir()+".away"); err != nil {
+		t.Fatal(err)
+	}
+	w.want(exitBrake, "", "hint: is the disk mounted", "restore", "work")
+
+	m := newMigration(t, &end{addr: server.Addr, user: server.User, password: server.Password}, dovecotEnd(t))
+	m.want(exitUsage, "", "no mailbox of the source has such a name", "migrate", "--mailbox", "Nope", "old", "new")
+}
+
+func mkdir(t *testing.T, path ...string) string {
+	t.Helper()
+	if err := os.Mkdir(filepath.Join(path...), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	return filepath.Join(path...)
+}
+
+// The account's own Maildir is laid out as the configuration says, whatever else lies there. Another one is brought back in
+// whichever layouts it is, and what has none is named.
+func TestRestoreLayouts(t *testing.T) {
+	w, _ := memoryWorld(t, 3)
+	w.want(exitDone, "", "", "sync")
+	layOld(t, w.maildir(), map[string][]string{".stray": {"s"}})
+	w.want(exitDone, "0 messages brought back, 3 there already", "/Mail/.stray", "restore", "work")
+
+	both := filepath.Join(w.dir, "both")
+	layOld(t, both, map[string][]string{".": {"i"}, ".Old.2020": {"o"}, "Work": {"w"}, "Work/2024": {"x"}})
+	w.want(exitDone, "4 messages brought back", "", "restore", "--from", both, "--to", "Both", "work")
+	for _, name := range []string{"Both/INBOX", "Both/Old/2020", "Both/Work", "Both/Work/2024"} {
+		if !strings.Contains(w.stdout, name+": 1 brought back") {
+			t.Errorf("%s is missing in\n%s", name, w.stdout)
+		}
+	}
+	layOld(t, both, map[string][]string{"Work/.Hidden": {"h"}})
+	w.want(exitProblems, "0 messages brought back, 4 there already", "no layout has a mailbox there: "+both+"/Work/.Hidden;", "restore", "--from", both, "--to", "Both", "work")
 }
