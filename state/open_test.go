@@ -54,6 +54,33 @@ func TestSecondProcessIsRefused(t *testing.T) {
 	}
 }
 
+// A hold keeps others out and makes no ledger; it is refused while there is one who writes.
+func TestHold(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "new", "x.db")
+	hold, err := TakeHold(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var locked *LockedError
+	if _, err := Open(t.Context(), path, Options{}); !errors.As(err, &locked) || locked.PID != os.Getpid() {
+		t.Errorf("open while it is held: %v", err)
+	}
+	if _, err := TakeHold(path); !errors.As(err, &locked) {
+		t.Errorf("held twice: %v", err)
+	}
+	if _, err := os.Stat(path); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("there is a ledger: %v", err)
+	}
+	if err := hold.Release(); err != nil {
+		t.Fatal(err)
+	}
+	db := mustOpen(t, path)
+	if _, err := TakeHold(path); !errors.As(err, &locked) {
+		t.Errorf("held while it is open: %v", err)
+	}
+	mustClose(t, db)
+}
+
 // One that only looks has no lock file, so that its PID cannot be told; it must not be taken for this process.
 func TestReaderKeepsWriterOut(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "x.db")

@@ -147,6 +147,9 @@ func (m *migration) copy(ctx context.Context, sides [2]*imap.Account) (*syncer.R
 			return cmp.Or(rank(a, roles[a])-rank(b, roles[b]), strings.Compare(string(a), string(b)))
 		},
 	}
+	if !slices.ContainsFunc(names, options.Mailboxes) {
+		return nil, &usageError{errors.New("no mailbox of the source has such a name; see mailboxes in the configuration, and --mailbox")}
+	}
 	as := syncer.NewAs(near, names, m.mapping.to)
 	report, err := syncer.Run(ctx, far, as, m.ledger, options)
 	tellLimit(m.teller, far)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -28,21 +27,25 @@ type restoration struct {
 	trace     *wire.TraceWriter
 	teller    *teller
 
+	ledger  *state.DB      // of the account; nil if it has none
+	infos   []mailbox.Info // of all sources
+	unseen  error          // which mailboxes are not looked at
 	near    *imap.Account
 	mapping *mapping
 	report  *syncer.Report
 }
 
-// A source is a Maildir to take mail from.
-type source struct {
-	root   string
-	layout maildir.Layout
-	among  map[mailbox.Place]bool // only these; nil is all
-}
-
 func (r *restoration) run(ctx context.Context) (err error) {
+	release, err := r.hold(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, release()) }()
 	sources, err := r.sources(ctx)
 	if err != nil {
+		return err
+	}
+	if sources, err = r.look(ctx, sources); err != nil {
 		return err
 	}
 	options := r.env.imapOptions(r.account, r.trace, r.teller.note)
@@ -63,84 +66,12 @@ func (r *restoration) run(ctx context.Context) (err error) {
 			return err
 		}
 	}
-	return nil
-}
-
-// sources are the Maildirs that mail is to be taken from.
-func (r *restoration) sources(ctx context.Context) ([]source, error) {
-	own := source{root: r.account.Maildir, layout: maildir.Layout(r.account.Layout)}
-	if r.o.from != "" {
-		path, err := filepath.Abs(r.env.expand(r.o.from))
-		return []source{{root: path}}, err
-	}
-	if r.selection.vanished.IsZero() {
-		return []source{own}, nil
-	}
-	var err error
-	if own.among, err = r.kept(ctx); err != nil {
-		return nil, err
-	}
-	days, err := os.ReadDir(r.account.attic())
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, err
-	}
-	sources := []source{own}
-	for _, d := range days {
-		day, err := time.ParseInLocation(time.DateOnly, d.Name(), time.Local)
-		if err == nil && d.IsDir() && !day.Before(r.selection.vanished) {
-			sources = append(sources, source{root: filepath.Join(r.account.attic(), d.Name())})
-		}
-	}
-	return sources, nil
-}
-
-// kept are the files of the account's Maildir that vanished on the server since the day that was named.
-func (r *restoration) kept(ctx context.Context) (among map[mailbox.Place]bool, err error) {
-	ledger, err := state.OpenReadOnly(r.account.State)
-	if errors.As(err, new(*state.LockedError)) {
-		ledger, err = state.OpenSnapshot(ctx, r.account.State)
-	}
-	if err != nil {
-		return nil, err
-	}
-	defer func() { err = errors.Join(err, ledger.Close()) }()
-	twins, err := ledger.Mailboxes(ctx)
-	if err != nil {
-		return nil, err
-	}
-	among = map[mailbox.Place]bool{}
-	for _, t := range twins {
-		for pair, err := range ledger.Pairs(ctx, t.Name) {
-			if err != nil {
-				return nil, err
-			}
-			if pair.Parked == mailbox.Left && !pair.Since.Before(r.selection.vanished) {
-				among[mailbox.Place{Mailbox: t.Name, ID: pair.Near}] = true
-			}
-		}
-	}
-	return among, nil
-}
-
-// open opens a Maildir as it is laid out.
-func (s source) open() (*maildir.Tree, error) {
-	tree, err := maildir.Open(maildir.Options{Root: s.root, Layout: s.layout})
-	if err != nil || s.layout != "" {
-		return tree, err
-	}
-	other, err := tree.OtherLayout()
-	if err != nil || !other {
-		return tree, err
-	}
-	if err := tree.Close(); err != nil {
-		return nil, err
-	}
-	return maildir.Open(maildir.Options{Root: s.root, Layout: maildir.PlusPlus})
+	return errors.Join(r.selection.found(), r.unseen)
 }
 
 // bring uploads what the server lacks of one Maildir.
 func (r *restoration) bring(ctx context.Context, s source) (report *syncer.Report, err error) {
-	tree, err := s.open()
+	tree, err := maildir.Open(maildir.Options{Root: s.root, Layout: s.layout})
 	if err != nil {
 		return nil, err
 	}
@@ -167,7 +98,7 @@ func (r *restoration) bring(ctx context.Context, s source) (report *syncer.Repor
 	if err != nil {
 		return nil, err
 	}
-	r.mapping = newMapping(infos, there, r.selection.rules)
+	r.mapping = newMapping(r.infos, there, r.selection.rules)
 	names := make([]mailbox.Name, len(infos))
 	for i, info := range infos {
 		names[i] = info.Name
@@ -230,7 +161,7 @@ func (r *restoration) finish(err error) error {
 	}
 	t.bar.aside(func() {
 		t.more()
-		if !r.o.quiet {
+		if did := total.Downloaded + total.Copied[syncer.Near] + total.Adopted; !r.o.quiet && (err == nil || did > 0) {
 			r.tell(report, total)
 		}
 		if err != nil {

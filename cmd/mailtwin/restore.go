@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -74,9 +75,11 @@ type selection struct {
 	before   time.Time // zero is any
 	vanished time.Time // zero is all mail, vanished or not
 	ids      []string  // Message-IDs; none is any
+	seen     *sync.Map // those of them that were found
 }
 
 func (o restoreOptions) selection() (s selection, err error) {
+	s.seen = &sync.Map{}
 	if err := mailbox.Patterns(o.mailboxes).Check(); err != nil {
 		return s, fmt.Errorf("--mailbox: %w", err)
 	}
@@ -118,8 +121,30 @@ func (s selection) chooses(among map[mailbox.Place]bool) func(mailbox.Name, sync
 		case len(s.ids) == 0:
 			return true
 		}
-		return a.Evidence != nil && slices.Contains(s.ids, strings.Trim(a.Evidence.Content.MessageID, "<>"))
+		if a.Evidence == nil {
+			return false
+		}
+		id := strings.Trim(a.Evidence.Content.MessageID, "<>")
+		chosen := slices.Contains(s.ids, id)
+		if chosen {
+			s.seen.Store(id, true)
+		}
+		return chosen
 	}
+}
+
+// found is an error if a message that was asked for is not there.
+func (s selection) found() error {
+	var missing []string
+	for _, id := range s.ids {
+		if _, ok := s.seen.Load(id); !ok {
+			missing = append(missing, show(id))
+		}
+	}
+	if missing == nil {
+		return nil
+	}
+	return fmt.Errorf("no message that was chosen from has the Message-ID %s", strings.Join(missing, ", nor "))
 }
 
 func runRestore(ctx context.Context, o restoreOptions, name string, env *environment) (err error) {

@@ -1,0 +1,123 @@
+package main
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"mailtwin/imap/imaptest"
+	"mailtwin/state"
+)
+
+// layOld makes Maildirs below a root: directories by what lies in the cur of each.
+func layOld(t *testing.T, root string, boxes map[string][]string) {
+	t.Helper()
+	for box, ids := range boxes {
+		for _, part := range []string{"cur", "new", "tmp"} {
+			if err := os.MkdirAll(filepath.Join(root, box, part), 0o700); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for _, id := range ids {
+			text := "Message-ID: <" + id + "@example.org>\nSubject: " + id + "\n\nx\n"
+			if err := os.WriteFile(filepath.Join(root, box, "cur", "1."+id+":2,S"), []byte(text), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+}
+
+// A restore has the account to itself while it uploads, and is refused while a sync or another restore has it. An account
+// without a state gets none.
+func TestRestoreHolds(t *testing.T) {
+	server := imaptest.Memory(t)
+	var path string
+	var open, refused atomic.Int64
+	proxy := imaptest.NewProxy(t, server.Addr, imaptest.ProxyOptions{Before: func(verb string) {
+		if verb != "APPEND" {
+			return
+		}
+		hold, err := state.TakeHold(path)
+		if errors.As(err, new(*state.LockedError)) {
+			refused.Add(1)
+			return
+		}
+		open.Add(1)
+		if err == nil {
+			_ = hold.Release() // the test fails for it
+		}
+	}})
+	w := newWorld(t, proxy.Addr, server.User, server.Password)
+	path = w.state()
+	old := filepath.Join(w.dir, "old")
+	layOld(t, old, map[string][]string{"INBOX": {"a", "b"}})
+	for round := range 2 {
+		hold, err := state.TakeHold(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.want(exitLocked, "", "is in use by process", "restore", "--from", old, "work")
+		w.want(exitDone, "to bring back", "", "restore", "-n", "--from", old, "work")
+		if err := hold.Release(); err != nil {
+			t.Fatal(err)
+		}
+		w.want(exitDone, "2 messages brought back", "", "restore", "--to", []string{"One", "Two"}[round], "--from", old, "work")
+		if round == 0 {
+			w.absent(path)
+			w.want(exitDone, "", "", "sync", "--quiet") // which makes one
+		}
+	}
+	if open.Load() != 0 || refused.Load() == 0 {
+		t.Errorf("while messages were stored the account was free %d times, and held %d times", open.Load(), refused.Load())
+	}
+}
+
+// What is not there is said, and is no success.
+func TestRestoreNothing(t *testing.T) {
+	w, server := memoryWorld(t, 3)
+	w.want(exitUsage, "", "no such file or directory", "restore", "work")
+	w.want(exitDone, "", "", "sync")
+	w.want(exitUsage, "", "no mailbox of the Maildir has such a name", "restore", "--mailbox", "Nope", "work")
+	w.want(exitProblems, "", "no message that was chosen from has the Message-ID nope@example.org", "restore", "--message-id", "<nope@example.org>", "work")
+	w.want(exitUsage, "", "there is no mail in "+w.vars["HOME"]+"/none", "restore", "--from", mkdir(t, w.dir, "none"), "work")
+	w.want(exitUsage, "", "--from: open Maildir", "restore", "--from", filepath.Join(w.dir, "missing"), "work")
+	w.want(exitDone, "0 messages brought back, 3 there already", "", "restore", "work")
+	if err := os.Rename(w.maildir(), w.maildir()+".away"); err != nil {
+		t.Fatal(err)
+	}
+	w.want(exitBrake, "", "hint: is the disk mounted", "restore", "work")
+
+	m := newMigration(t, &end{addr: server.Addr, user: server.User, password: server.Password}, dovecotEnd(t))
+	m.want(exitUsage, "", "no mailbox of the source has such a name", "migrate", "--mailbox", "Nope", "old", "new")
+}
+
+func mkdir(t *testing.T, path ...string) string {
+	t.Helper()
+	if err := os.Mkdir(filepath.Join(path...), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	return filepath.Join(path...)
+}
+
+// The account's own Maildir is laid out as the configuration says, whatever else lies there. Another one is brought back in
+// whichever layouts it is, and what has none is named.
+func TestRestoreLayouts(t *testing.T) {
+	w, _ := memoryWorld(t, 3)
+	w.want(exitDone, "", "", "sync")
+	layOld(t, w.maildir(), map[string][]string{".stray": {"s"}})
+	w.want(exitDone, "0 messages brought back, 3 there already", "/Mail/.stray", "restore", "work")
+
+	both := filepath.Join(w.dir, "both")
+	layOld(t, both, map[string][]string{".": {"i"}, ".Old.2020": {"o"}, "Work": {"w"}, "Work/2024": {"x"}})
+	w.want(exitDone, "4 messages brought back", "", "restore", "--from", both, "--to", "Both", "work")
+	for _, name := range []string{"Both/INBOX", "Both/Old/2020", "Both/Work", "Both/Work/2024"} {
+		if !strings.Contains(w.stdout, name+": 1 brought back") {
+			t.Errorf("%s is missing in\n%s", name, w.stdout)
+		}
+	}
+	layOld(t, both, map[string][]string{"Work/.Hidden": {"h"}})
+	w.want(exitProblems, "0 messages brought back, 4 there already", "no layout has a mailbox there: "+both+"/Work/.Hidden;", "restore", "--from", both, "--to", "Both", "work")
+}
