@@ -98,7 +98,9 @@ func (r *restoration) bring(ctx context.Context, s source) (report *syncer.Repor
 	if err != nil {
 		return nil, err
 	}
-	r.mapping = newMapping(r.infos, there, r.selection.rules)
+	if r.mapping = newMapping(r.infos, there, r.selection.rules); r.o.from == "" {
+		r.mapping.special = nil // its mailboxes have the server's own names
+	}
 	names := make([]mailbox.Name, len(infos))
 	for i, info := range infos {
 		names[i] = info.Name

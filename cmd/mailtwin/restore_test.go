@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"mailtwin/imap/imaptest"
+	"mailtwin/imap/imaptest/gimap"
 	"mailtwin/state"
 )
 
@@ -120,4 +121,18 @@ func TestRestoreLayouts(t *testing.T) {
 	}
 	layOld(t, both, map[string][]string{"Work/.Hidden": {"h"}})
 	w.want(exitProblems, "0 messages brought back, 4 there already", "no layout has a mailbox there: "+both+"/Work/.Hidden;", "restore", "--from", both, "--to", "Both", "work")
+}
+
+// What lies in the account's own Maildir goes back under the names that it has there, whatever other servers use them for.
+func TestRestoreOwnNames(t *testing.T) {
+	w := gmWorld(t, gimap.Options{})
+	w.web.MakeLabel("Junk")
+	w.web.MakeLabel("Archive")
+	w.deliver(gmMail(1), `\Inbox`, "Junk")
+	w.deliver(gmMail(2), "Archive")
+	w.syncs("first")
+	w.want(exitDone, "0 messages brought back, 5 there already", "", "restore", "work")
+	if n := len(w.g.Messages()); n != 2 {
+		t.Errorf("%d messages", n)
+	}
 }
