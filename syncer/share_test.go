@@ -268,6 +268,26 @@ func TestCopyThatWaits(t *testing.T) {
 	w.wantAgreement(t)
 }
 
+// A file that is copied into a mailbox that the far side lost meanwhile has it made again, and is copied there, too.
+func TestCopiedIntoALostMailbox(t *testing.T) {
+	w, far := newLabelled()
+	m := w.write()
+	for _, name := range []mailbox.Name{"All", "Home"} {
+		w.far.put(name, m)
+	}
+	w.far.put("Work", w.write())
+	w.far.put("All", w.write())
+	if _, err := Run(t.Context(), far, w.near, w.ledger, Options{Workers: 1}); err != nil {
+		t.Fatal(err)
+	}
+	delete(w.far.boxes, "Work")
+	w.near.put("Work", m)
+	r, err := Run(t.Context(), far, w.near, w.ledger, Options{Workers: 1, AllowDelete: true})
+	if err != nil || len(r.Problems) > 0 || r.byName["Work"].Copied[Far] != 1 || r.Total().Uploaded > 0 {
+		t.Errorf("%v %s", err, describe(r))
+	}
+}
+
 // What a run that died left in one mailbox is copied into the others, and not downloaded; and a file that is new in another
 // mailbox waits for what is adopted, instead of being uploaded.
 func TestAdoptedInOneMailbox(t *testing.T) {

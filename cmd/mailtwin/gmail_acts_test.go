@@ -175,6 +175,9 @@ func isBin(box string) bool { return box == gmTrash || box == gmNames["Spam"] }
 // takes notes that somebody took a message away from a mailbox of the Maildir.
 func (h *gmHistory) takes(number, box string) {
 	h.gone[number] = true
+	if !slices.ContainsFunc(h.g.Messages(), func(m gimap.Message) bool { return gmNumber(m.Raw) == number }) {
+		h.lost[number] = true // it was nowhere but here
+	}
 	if h.policy == "expunge" || isBin(box) {
 		h.lost[number] = true
 	}

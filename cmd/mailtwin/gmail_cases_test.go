@@ -59,6 +59,9 @@ func TestGmailCases(t *testing.T) {
 		{"everything renumbered, a file moved to where it is", []func(*gmailWorld){
 			func(w *gmailWorld) { w.here(5, "mv", []string{"Home", "All"}) }, renumber,
 		}, 0, ""},
+		{"a label with others below is dropped, and a file copied there", []func(*gmailWorld){
+			func(w *gmailWorld) { w.here(4, "cp", []string{"Home", "Work"}) }, func(w *gmailWorld) { w.web.DropLabel("Work") },
+		}, 0, ""},
 		{"two files of one new message in one mailbox", []func(*gmailWorld){func(w *gmailWorld) {
 			w.write("INBOX", "one.x", gmMail(90))
 			w.write("INBOX", "two.x", gmMail(90))

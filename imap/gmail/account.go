@@ -179,6 +179,13 @@ func (a *Account) shows(name mailbox.Name) bool {
 	return !a.folders[name].NoSelect && !a.isBin(name)
 }
 
+// bins tells whether a mailbox is Spam or Trash. One that held only others when it was listed may have been made since.
+func (a *Account) bins(name mailbox.Name) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.isBin(name)
+}
+
 // isBin tells whether a mailbox is Spam or Trash. a.mu is held.
 func (a *Account) isBin(name mailbox.Name) bool {
 	role := a.folders[name].Role

@@ -12,7 +12,7 @@ import (
 // Move moves messages. Out of All Mail nothing can be moved but to Spam and Trash: there a message only gets a label
 // more, and stays.
 func (a *Account) Move(ctx context.Context, from mailbox.Name, messages []mailbox.Doomed, to mailbox.Name) (mailbox.Moved, error) {
-	if from == a.Whole() && a.shows(to) {
+	if from == a.Whole() && !a.bins(to) {
 		arrived, err := a.Copy(ctx, from, messages, to)
 		return mailbox.Moved{To: arrived}, err
 	}
@@ -22,7 +22,7 @@ func (a *Account) Move(ctx context.Context, from mailbox.Name, messages []mailbo
 // Copy copies messages. What is copied to Spam or Trash would leave all other mailboxes: none is, which is
 // mailbox.ErrCannotLink, and it has to be uploaded instead.
 func (a *Account) Copy(ctx context.Context, from mailbox.Name, messages []mailbox.Doomed, to mailbox.Name) (map[mailbox.ID]mailbox.ID, error) {
-	if a.shows(from) && !a.shows(to) {
+	if a.shows(from) && a.bins(to) {
 		return nil, mailbox.ErrCannotLink
 	}
 	return a.Account.Copy(ctx, from, messages, to)
