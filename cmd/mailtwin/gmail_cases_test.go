@@ -60,6 +60,7 @@ func TestGmailCases(t *testing.T) {
 			func(w *gmailWorld) { w.here(5, "mv", []string{"Home", "All"}) }, renumber,
 		}, 0, ""},
 		{"a label with others below is dropped, and a file copied there", []func(*gmailWorld){
+			func(w *gmailWorld) { w.web.MakeLabel("Work/2024") }, func(w *gmailWorld) { w.want(0, "", "", "sync") },
 			func(w *gmailWorld) { w.here(4, "cp", []string{"Home", "Work"}) }, func(w *gmailWorld) { w.web.DropLabel("Work") },
 		}, 0, ""},
 		{"two files of one new message in one mailbox", []func(*gmailWorld){func(w *gmailWorld) {
