@@ -222,16 +222,25 @@ func (m *migration) explain(err error) error {
 
 // waiting says how many messages wait, and for what.
 func (m *migration) waiting(waits *syncer.QuotaError) string {
-	n := waits.Waiting[syncer.Far] + waits.Waiting[syncer.Near]
-	verb := " wait to be copied: "
-	if n == 1 {
-		verb = " waits to be copied: "
-	}
 	route := m.route()
 	if waits.Waiting[syncer.Near] > 0 {
 		route = append(route, m.bytes[syncer.Near].use(syncer.Far))
 	}
-	var full []dayUse
+	return waiting(waits, "copied", fullest(route...))
+}
+
+// waiting says how many messages wait to be done what with, and for which days.
+func waiting(waits *syncer.QuotaError, done string, full []dayUse) string {
+	n := waits.Waiting[syncer.Far] + waits.Waiting[syncer.Near]
+	verb := " wait to be "
+	if n == 1 {
+		verb = " waits to be "
+	}
+	return plural(n, "message") + verb + done + ": " + words(full)
+}
+
+// fullest are those that hold up the rest.
+func fullest(route ...dayUse) (full []dayUse) {
 	least := int64(math.MaxInt64)
 	for _, u := range route {
 		least = min(least, u.left)
@@ -241,7 +250,7 @@ func (m *migration) waiting(waits *syncer.QuotaError) string {
 			full = append(full, u)
 		}
 	}
-	return plural(n, "message") + verb + words(full)
+	return full
 }
 
 func words(full []dayUse) string {

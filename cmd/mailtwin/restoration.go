@@ -30,6 +30,7 @@ type restoration struct {
 	ledger  *state.DB      // of the account; nil if it has none
 	infos   []mailbox.Info // of all sources
 	unseen  error          // which mailboxes are not looked at
+	bytes   *byteLedger
 	near    *imap.Account
 	mapping *mapping
 	report  *syncer.Report
@@ -48,12 +49,21 @@ func (r *restoration) run(ctx context.Context) (err error) {
 	if sources, err = r.look(ctx, sources); err != nil {
 		return err
 	}
+	closeBytes, err := r.openBytes(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(r.explain(err), closeBytes()) }()
+	if err := r.spent(); err != nil {
+		return err
+	}
 	options := r.env.imapOptions(r.account, r.trace, r.teller.note)
 	options.Traffic, options.ReadOnly = &r.teller.traffic, r.o.dryRun
 	if r.near, err = imap.Open(ctx, options); err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, r.near.Close()) }()
+	r.bytes.learn(r.near.Has(gmail.Capability))
 	for _, s := range sources {
 		report, err := r.bring(ctx, s)
 		if r.report != nil && report != nil {
@@ -76,7 +86,7 @@ func (r *restoration) bring(ctx context.Context, s source) (report *syncer.Repor
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, tree.Close()) }()
-	scratch, err := os.MkdirTemp("", "mailtwin-restore-")
+	scratch, err := r.scratch()
 	if err != nil {
 		return nil, err
 	}
@@ -110,6 +120,7 @@ func (r *restoration) bring(ctx context.Context, s source) (report *syncer.Repor
 	return syncer.Run(ctx, nearSide{tree}, syncer.NewAs(near, names, r.to), ledger, syncer.Options{
 		Direction: syncer.Transfer, AsFound: true, DryRun: r.o.dryRun, Events: r.teller, Mailboxes: patterns.Match,
 		Choose: r.selection.chooses(s.among), Once: r.near.Has(gmail.Capability), Listed: r.list, Workers: r.near.Parallel(),
+		Budget: restoreBudget{r.bytes}, Now: r.env.clock,
 	})
 }
 

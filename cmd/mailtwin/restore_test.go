@@ -2,11 +2,13 @@ package main
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"mailtwin/imap/imaptest"
 	"mailtwin/imap/imaptest/gimap"
@@ -134,5 +136,50 @@ func TestRestoreOwnNames(t *testing.T) {
 	w.want(exitDone, "0 messages brought back, 5 there already", "", "restore", "work")
 	if n := len(w.g.Messages()); n != 2 {
 		t.Errorf("%d messages", n)
+	}
+}
+
+// A restore of more than a day allows takes some days, with a state and without one, and repeats nothing.
+func TestRestoreQuota(t *testing.T) {
+	const n, octets, limit = 30, 10_000, 200_000
+	for _, synced := range []bool{false, true} {
+		e := gmailWith(t, gimap.Options{QuotaUp: limit})
+		w := newWorld(t, e.addr, e.user, e.password)
+		w.line(`quota_up = "200kB"`)
+		now := time.Date(2026, 11, 24, 10, 0, 0, 0, time.UTC)
+		w.prepare = func(env *environment) { env.now = func() time.Time { return now } }
+		if synced {
+			w.want(exitDone, "", "", "sync", "--quiet")
+		}
+		old := filepath.Join(w.dir, "old")
+		layOld(t, old, map[string][]string{"INBOX": nil})
+		for i := range n {
+			text := strings.ReplaceAll(gmMailOf(i, octets), "\r\n", "\n")
+			if err := os.WriteFile(filepath.Join(old, "INBOX", "cur", fmt.Sprintf("%d.x:2,S", i)), []byte(text), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		w.want(exitTemporary, " brought back, 0 there already", " to be brought back: ", "restore", "--from", old, "work")
+		if !strings.Contains(w.stderr, "of 200.0 kB a day were sent to work\nhint: the same command goes on after 2026-11-25") {
+			t.Error(w.stderr)
+		}
+		before := e.gmail.Counters()
+		if before.Up > limit*93/100 || before.Up < limit*70/100 {
+			t.Errorf("%d octets of %d on one day", before.Up, limit)
+		}
+		w.want(exitTemporary, "0 messages brought back, ", " to be brought back: ", "restore", "--from", old, "work")
+		if again := e.gmail.Counters(); again.Verbs["APPEND"] != before.Verbs["APPEND"] {
+			t.Errorf("%d messages were stored on a day that was full", again.Verbs["APPEND"]-before.Verbs["APPEND"])
+		}
+		now = now.Add(24 * time.Hour)
+		e.gmail.NextDay()
+		w.want(exitDone, " there already", "", "restore", "--from", old, "work")
+		if stored := e.gmail.Counters().Verbs["APPEND"]; stored != n {
+			t.Errorf("%d messages were stored, want %d", stored, n)
+		}
+		if !synced {
+			w.absent(w.state())
+		}
+		w.absent(filepath.Join(filepath.Dir(w.state()), "work.restore", "run"))
 	}
 }
