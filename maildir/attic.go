@@ -20,6 +20,10 @@ import (
 //
 //	<attic>/2026-11-23/Work/2024/cur/<base>:2,<letters>
 //
+// What was replaced, because it was damaged, lies apart, for it is not to be brought back as a message that was removed:
+//
+//	<attic>/2026-11-23/.replaced/Work/2024/cur/<base>:2,<letters>
+//
 // Messages are linked into it where that can be done, else copied.
 
 // Attic tells how much an attic holds. One that does not exist holds nothing.
@@ -68,12 +72,16 @@ type shelf struct {
 	path string // of the mailbox
 }
 
-// shelve puts messages that are to be removed into the attic. They are on disk there when it returns.
-func (b *box) shelve(ctx context.Context, attic string, ids []mailbox.ID) error {
+// replaced is the directory of a day's attic for what was damaged.
+const replaced = ".replaced"
+
+// shelve puts messages that are to be removed into the attic, below a directory of this day. They are on disk there when it
+// returns.
+func (b *box) shelve(ctx context.Context, attic, below string, ids []mailbox.ID) error {
 	if attic == "" || len(ids) == 0 {
 		return nil
 	}
-	s, err := makeShelf(shelfPath(attic, time.Now().Format(time.DateOnly), b.name))
+	s, err := makeShelf(shelfPath(attic, filepath.Join(time.Now().Format(time.DateOnly), below), b.name))
 	if err != nil {
 		return fmt.Errorf("put into the attic: %w", err)
 	}

@@ -82,7 +82,7 @@ func TestMend(t *testing.T) {
 	if text, _ := os.ReadFile(path); string(text) != "Subject: x\n\nbye\n" {
 		t.Errorf("it has %q", text)
 	}
-	shelved, _ := filepath.Glob(filepath.Join(attic, "*/Work/2024/cur/1.a:2,Sa"))
+	shelved, _ := filepath.Glob(filepath.Join(attic, "*/.replaced/Work/2024/cur/1.a:2,Sa"))
 	if len(shelved) != 1 {
 		t.Fatalf("the attic has %q", shelved)
 	}
@@ -134,7 +134,7 @@ func TestR27Mend(t *testing.T) {
 		if s := string(text); s != "old\n" && s != "new\n" || err == nil && s != "new\n" || len(files) != 1 {
 			t.Errorf("step %d: %q in %q, %v", step, text, files, err)
 		}
-		if kept, _ := filepath.Glob(filepath.Join(w.attic, "*/INBOX/cur/a:2,S")); string(text) == "new\n" && len(kept) != 1 {
+		if kept, _ := filepath.Glob(filepath.Join(w.attic, "*/.replaced/INBOX/cur/a:2,S")); string(text) == "new\n" && len(kept) != 1 {
 			t.Errorf("step %d: it is not in the attic", step)
 		}
 		if r.failAt > 0 { // there are no more steps

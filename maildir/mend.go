@@ -41,7 +41,7 @@ func (t *Tree) Mend(ctx context.Context, name mailbox.Name, id mailbox.ID, m mai
 		err = b.tmp.fsync(l.f)
 	}
 	if err = errors.Join(err, l.f.Close()); err == nil {
-		err = b.shelve(ctx, t.attic, []mailbox.ID{id})
+		err = b.shelve(ctx, t.attic, replaced, []mailbox.ID{id})
 	}
 	if err == nil {
 		err = b.supplant(ctx, id, l.name)

@@ -20,7 +20,7 @@ func (t *Tree) Remove(ctx context.Context, name mailbox.Name, messages []mailbox
 	}
 	defer b.close()
 	ids := doomedIDs(messages)
-	if err = b.shelve(ctx, t.attic, ids); err == nil {
+	if err = b.shelve(ctx, t.attic, "", ids); err == nil {
 		gone, err = b.remove(ctx, ids)
 	}
 	return gone, nil, b.wrap("remove from", err)

@@ -162,7 +162,7 @@ func TestVerifyFinds(t *testing.T) {
 			base, _, _ = strings.Cut(filepath.Base(c.Path), ":")
 		}
 	}
-	kept, err := filepath.Glob(filepath.Join(w.dir, "state.attic", "*", "INBOX", "cur", "*"))
+	kept, err := filepath.Glob(filepath.Join(w.dir, "state.attic", "*", ".replaced", "INBOX", "cur", "*"))
 	w.must(err)
 	if len(kept) < 3 {
 		t.Errorf("the attic keeps %q", kept)

@@ -107,7 +107,7 @@ func TestVerifyMailboxes(t *testing.T) {
 	w.want(exitProblems, "Empty", "makes the mailbox on the server", "verify", "--strict")
 }
 
-// What a repair replaces is in the attic, also if the attic is cleared in each run.
+// What a repair replaces is in the attic, also if the attic is cleared in each run. It is no message that vanished.
 func TestVerifyAttic(t *testing.T) {
 	w, _ := memoryWorld(t, 3)
 	w.set("attic", "0d")
@@ -117,13 +117,14 @@ func TestVerifyAttic(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.want(0, "fetched again", "", "verify", "--repair")
-	kept, _ := filepath.Glob(filepath.Join(filepath.Dir(w.state()), "work.attic/*/INBOX/cur/*"))
+	kept, _ := filepath.Glob(filepath.Join(filepath.Dir(w.state()), "work.attic/*/.replaced/INBOX/cur/*"))
 	if len(files) != 3 || len(kept) != 1 {
 		t.Fatalf("of %q the attic has %q", files, kept)
 	}
 	if text, err := os.ReadFile(kept[0]); err != nil || string(text) != "damaged" {
 		t.Errorf("%q, %v", text, err)
 	}
+	w.want(0, "0 messages brought back, 0 there already", "", "restore", "--vanished-since", time.Now().Format(time.DateOnly), "work")
 }
 
 // What a backup keeps on purpose is no difference; if it is lost, it is, and nobody can bring it back.
