@@ -110,6 +110,11 @@ func (f *fake) serve(conn net.Conn) {
 		if answer == silence {
 			continue
 		}
+		if tcp, plain := conn.(*net.TCPConn); answer == "" && plain {
+			_ = tcp.CloseWrite() // a reset would take back what was answered before
+			_, _ = io.Copy(io.Discard, br)
+			return
+		}
 		if _, err := io.WriteString(conn, strings.ReplaceAll(answer, "%s", tag)); err != nil || answer == "" || strings.HasPrefix(answer, "* BYE") {
 			return
 		}

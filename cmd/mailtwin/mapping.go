@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 
 	"mailtwin/mailbox"
@@ -53,9 +52,9 @@ var plainNames = map[mailbox.Role]mailbox.Name{
 	"All": "Archive", "Archive": "Archive", "Drafts": "Drafts", "Flagged": "Flagged", "Important": "Important", "Junk": "Junk", "Sent": "Sent", "Trash": "Trash",
 }
 
-// newMapping finds what goes where: first as the rules say, then by special use, else by name. Where the source tells no
-// special use of any mailbox, as a Maildir does not, that goes by the name, too, but only of what the destination does not
-// have under its own name.
+// newMapping finds what goes where: first as the rules say, then by special use, else by name. A special use that the
+// source tells of no mailbox, as a Maildir does of none, goes by the name, too, but only of what the destination does not have
+// under its own name.
 func newMapping(source, destination []mailbox.Info, rules []mapRule) *mapping {
 	m := &mapping{rules: rules, special: map[mailbox.Name]mailbox.Name{}}
 	roles, names := map[mailbox.Role]mailbox.Name{}, map[mailbox.Name]mailbox.Role{}
@@ -68,13 +67,18 @@ func newMapping(source, destination []mailbox.Info, rules []mapRule) *mapping {
 			roles[info.Role] = info.Name
 		}
 	}
-	silent := !slices.ContainsFunc(source, func(info mailbox.Info) bool { return info.Role != "" })
+	told := map[mailbox.Role]bool{}
+	for _, info := range source {
+		told[info.Role] = true
+	}
 	for _, info := range source {
 		if info.Role == "All" && info.Name.Parent() != "" {
 			m.prefix = string(info.Name.Parent()) + "/"
 		}
-		if _, same := names[info.Name]; silent && !same {
-			info.Role = roleByName(info.Name)
+		if role := roleByName(info.Name); info.Role == "" && !told[role] {
+			if _, same := names[info.Name]; !same {
+				info.Role = role
+			}
 		}
 		if info.Role != "" {
 			m.special[info.Name] = counterpart(info, roles, names)

@@ -38,7 +38,7 @@ func TestMapping(t *testing.T) {
 		{"INBOX, Archive", gmail, "", "Archive=[Gmail]/All Mail"},
 		{"Sent, Archive", "Sent, Sent Items:Sent, Archive, Archives:Archive", "", "Sent=Sent, Archive=Archive"},
 		{"Sent, Sent Items:Sent", "Sent, Sent Items:Sent", "", "Sent=Sent, Sent Items=Sent Items"},
-		{gmail + ", Junk", "INBOX, [Gmail]/All Mail:All, [Gmail]/Spam:Junk", "", "Junk=Junk"},
+		{gmail + ", [Gmail]/Spam:Junk, Junk", "INBOX, [Gmail]/All Mail:All, [Gmail]/Spam:Junk", "", "Junk=Junk"},
 	} {
 		var rules []mapRule
 		for text := range strings.FieldsSeq(tt.rules) {
