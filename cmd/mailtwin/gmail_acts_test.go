@@ -206,6 +206,9 @@ func (h *gmHistory) moves() {
 		h.gone[n], h.binned[n] = true, true
 		h.lost[n] = h.lost[n] || isBin(box) // should it be removed from there, too
 	}
+	if h.policy == "never" {
+		h.gone[n] = true // if it is in the other mailbox already, to move it there is to remove it
+	}
 	h.must(os.Rename(path, h.fresh(to, letters(path))))
 	h.say("here moves %s from %s to %s", n, box, to)
 }
