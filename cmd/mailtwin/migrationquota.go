@@ -206,6 +206,11 @@ func (m *migration) enough(so string, is func(dayUse) bool) error {
 
 // explain adds to what waits which account has had how much, and until when it waits.
 func (m *migration) explain(err error) error {
+	return explainDay(err, m.waiting, m.tomorrow())
+}
+
+// explainDay puts words in the place of each error that says what waits for another day.
+func explainDay(err error, words func(*syncer.QuotaError) string, until string) error {
 	if !errors.As(err, new(*syncer.QuotaError)) {
 		return err
 	}
@@ -213,7 +218,7 @@ func (m *migration) explain(err error) error {
 	for _, e := range each(err) {
 		var waits *syncer.QuotaError
 		if errors.As(e, &waits) {
-			e = &migrationDayError{text: m.waiting(waits), until: m.tomorrow(), waits: waits}
+			e = &migrationDayError{text: words(waits), until: until, waits: waits}
 		}
 		all = append(all, e)
 	}

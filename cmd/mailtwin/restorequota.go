@@ -57,19 +57,10 @@ func (r *restoration) spent() error {
 
 // explain adds to what waits how much was had, and until when it waits.
 func (r *restoration) explain(err error) error {
-	if !errors.As(err, new(*syncer.QuotaError)) {
-		return err
+	words := func(waits *syncer.QuotaError) string {
+		return waiting(waits, "brought back", fullest(r.bytes.use(syncer.Near), r.bytes.use(syncer.Far)))
 	}
-	var all []error
-	for _, e := range each(err) {
-		var waits *syncer.QuotaError
-		if errors.As(e, &waits) {
-			text := waiting(waits, "brought back", fullest(r.bytes.use(syncer.Near), r.bytes.use(syncer.Far)))
-			e = &migrationDayError{text: text, until: when(tomorrow(r.env.clock())), waits: waits}
-		}
-		all = append(all, e)
-	}
-	return errors.Join(all...)
+	return explainDay(err, words, when(tomorrow(r.env.clock())))
 }
 
 // A restoreBudget is what an account allows to which a Maildir, the far side, is brought.
