@@ -35,6 +35,14 @@ func TestGmailCases(t *testing.T) {
 			set(func(o *gimap.Options) { o.ModSeqAhead = 500 }), startsAnew, set(func(o *gimap.Options) { o.ModSeqAhead = 0 }),
 			func(w *gmailWorld) { w.want(0, "", "", "sync") }, seen,
 		}, 0, ""},
+		{"HIGHESTMODSEQ was ahead, and is right again after as many changes", []func(*gmailWorld){
+			set(func(o *gimap.Options) { o.ModSeqAhead = 20 }), startsAnew, set(func(o *gimap.Options) { o.ModSeqAhead = 0 }),
+			func(w *gmailWorld) {
+				for i := range 3 { // each is 9 more
+					w.web.Flag(w.ids[i+2], []string{`\Seen`}, nil)
+				}
+			},
+		}, 0, ""},
 		{"HIGHESTMODSEQ falls behind", []func(*gmailWorld){seen, set(func(o *gimap.Options) { o.ModSeqBehind = 700 })}, 0, ""},
 		{"a mailbox without STATUS", []func(*gmailWorld){set(func(o *gimap.Options) { o.NoStatus = []string{"Work", "Home"} }), seen}, 0, ""},
 		{"All Mail without STATUS", []func(*gmailWorld){set(func(o *gimap.Options) { o.NoStatus = []string{gmAll} }), seen}, 0, ""},

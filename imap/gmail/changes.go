@@ -16,8 +16,19 @@ import (
 type position struct {
 	Validity uint32 `json:"v"`
 	Next     uint32 `json:"n"`
-	Highest  uint64 `json:"h"`
+	Highest  uint64 `json:"h"` // HIGHESTMODSEQ, which may run ahead of what can be seen
+	Seen     uint64 `json:"s"` // up to this MODSEQ everything was told; 0 is unknown
 	Full     int64  `json:"f"` // when everything was asked for last, in seconds since 1970
+}
+
+// see notes the MODSEQ of what was told. A change that is made later has a higher one, and one that was made meanwhile a
+// higher one than HIGHESTMODSEQ was before.
+func (p *position) see(told map[string]*saying) {
+	var seen uint64
+	for _, s := range told {
+		seen = max(seen, s.modSeq)
+	}
+	p.Seen = max(p.Seen, min(seen, p.Highest))
 }
 
 // fullEvery is how long changes are taken on trust. Then all flags are compared once.
@@ -72,13 +83,13 @@ func (a *Account) ask(ctx context.Context) error {
 	if all.Name == "" || a.Limit() > 0 {
 		return nil
 	}
-	now := position{Validity: all.Validity, Next: all.Next, Highest: all.Highest, Full: from.Full}
+	now := position{Validity: all.Validity, Next: all.Next, Highest: all.Highest, Seen: from.Seen, Full: from.Full}
 	if from == now && from.Highest != 0 {
 		return nil
 	}
-	whole := from.Validity != now.Validity || from.Highest == 0 || now.Highest < from.Highest || now.Next < from.Next
+	whole := from.Validity != now.Validity || from.Seen == 0 || now.Highest < from.Highest || now.Next < from.Next
 	if whole {
-		now.Full = time.Now().Unix()
+		now.Seen, now.Full = 0, time.Now().Unix()
 	}
 	staged, err := a.fetch(ctx, all, a.questions(whole, from, now))
 	if err != nil {
@@ -97,6 +108,7 @@ func (a *Account) ask(ctx context.Context) error {
 		}
 		a.said[id] = s
 	}
+	now.see(staged)
 	a.asked = now
 	a.mu.Unlock()
 	return a.locate(ctx, staged)
@@ -118,7 +130,7 @@ func (a *Account) questions(whole bool, from, now position) []string {
 		q = append(q, fmt.Sprintf("%d:* (%s%s)", from.Next, meta, header))
 	}
 	if now.Highest > from.Highest && from.Next > 1 {
-		q = append(q, fmt.Sprintf("1:%d (UID X-GM-MSGID FLAGS) (CHANGEDSINCE %d)", from.Next-1, from.Highest))
+		q = append(q, fmt.Sprintf("1:%d (UID X-GM-MSGID FLAGS) (CHANGEDSINCE %d)", from.Next-1, from.Seen))
 	}
 	return q
 }
