@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"time"
 
 	"mailtwin/imap/wire"
@@ -112,7 +113,7 @@ func (b *Batch) hear(ctx context.Context, room int64) error {
 		if err != nil {
 			return b.doubt(err, nil)
 		}
-		b.flight, b.octets = b.flight[1:], b.octets-p.octets
+		b.flight, b.octets = slices.Delete(b.flight, 0, 1), b.octets-p.octets
 		if err := b.conclude(ctx, p, status); err != nil {
 			return err
 		}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -133,7 +134,7 @@ func (c *Conn) take(tag, kind string) *entry {
 		if !e.whole && kind == "OK" {
 			return nil
 		}
-		c.queue = append(c.queue[:i:i], c.queue[i+1:]...)
+		c.queue = slices.Delete(c.queue, i, i+1) // which forgets it: what hears its answers may hold much
 		return e
 	}
 	return nil
