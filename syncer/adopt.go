@@ -13,7 +13,8 @@ func (p *planner) adopt(s *Steps, arrived [2][]Arrival) (fars, nears []Arrival) 
 		return arrived[Far], arrived[Near]
 	}
 	partner := partners(arrived)
-	taken := map[mailbox.ID]bool{}
+	taken := make(map[mailbox.ID]bool, len(partner))
+	s.Agree = slices.Grow(s.Agree, len(partner))
 	for _, near := range arrived[Near] {
 		if far, ok := partner[near.ID]; ok {
 			taken[far.ID] = true

@@ -222,11 +222,13 @@ func (r *run) candidate(ctx context.Context, a *Arrival, l *lookup) (candidate, 
 }
 
 // byAccount finds the pairs of which the far side itself says that they are the same message, also in mailboxes that the run
-// is not about: a near file that is no longer there is not copied, and then the message is transferred.
+// is not about: a near file that is no longer there is not copied, and then the message is transferred. Of the other mailboxes
+// one is held, to copy from: a million messages may be in ten each.
 func (r *run) byAccount(ctx context.Context, j *job, a *Arrival, l *lookup) (known bool, err error) {
 	if a.AccountID == "" {
 		return false, nil
 	}
+	elsewhere := false
 	for held, err := range r.ledger.ByHint(ctx, mailbox.AccountHint(a.AccountID)) {
 		if err != nil {
 			return false, err
@@ -237,9 +239,11 @@ func (r *run) byAccount(ctx context.Context, j *job, a *Arrival, l *lookup) (kno
 		if a.Evidence == nil {
 			a.Hint, a.Evidence = held.Hint, &Evidence{Content: mailbox.Content{Digest: held.Digest, Size: held.Size, Stored: held.Stored}}
 		}
-		here := j.reset && held.Mailbox == j.name && held.Parked != mailbox.Left
-		if held.Near != "" && !here && !l.gone[mailbox.Place{Mailbox: held.Mailbox, ID: held.Near}] {
+		here := held.Mailbox == j.name
+		void := here && j.reset && held.Parked != mailbox.Left
+		if held.Near != "" && !void && (here || !elsewhere) && !l.gone[mailbox.Place{Mailbox: held.Mailbox, ID: held.Near}] {
 			a.Evidence.Held = append(a.Evidence.Held, held)
+			elsewhere = elsewhere || !here
 		}
 	}
 	return a.Evidence != nil, nil

@@ -1,8 +1,10 @@
 package syncer
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"slices"
 
 	"mailtwin/mailbox"
 )
@@ -42,13 +44,28 @@ func (t *transfers) linkInto(ctx context.Context, j *job) error {
 	if len(j.steps.Link) == 0 {
 		return nil
 	}
-	left := mailbox.Update{Mailbox: j.name}
-	var links []Relocation
 	gone, err := t.goneHere(ctx, j)
 	if err != nil {
 		return err
 	}
-	for _, a := range j.steps.Link {
+	slices.SortStableFunc(j.steps.Link, func(a, b Arrival) int { // what lies in one mailbox goes in one command
+		return cmp.Compare(t.landed[a.AccountID].Mailbox, t.landed[b.AccountID].Mailbox)
+	})
+	for part := range slices.Chunk(j.steps.Link, linkChunk) {
+		if err := t.linkPart(ctx, j, part, gone); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// linkChunk is how many links are made of what they need at once: of an account's labels there may be millions.
+const linkChunk = 2 * chunk
+
+func (t *transfers) linkPart(ctx context.Context, j *job, part []Arrival, gone map[mailbox.ID]bool) error {
+	left := mailbox.Update{Mailbox: j.name}
+	var links []Relocation
+	for _, a := range part {
 		source := t.landed[a.AccountID]
 		if errors.Is(source.err, errGone) && !gone[a.ID] { // it left that mailbox only
 			j.steps.Download = append(j.steps.Download, a)
