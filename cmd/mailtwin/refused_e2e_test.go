@@ -47,7 +47,7 @@ func TestR18ServerRefuses(t *testing.T) {
 		{"APPEND", "", "NO [OVERQUOTA] Quota exceeded", exitProblems},
 		{"APPEND", "", "BAD [TOOBIG] Message too large", exitProblems},
 		{"APPEND", "", "NO [THROTTLED] Slow down", exitTemporary},
-		{"APPEND", "", "NO [LIMIT] No more", exitTemporary},
+		{"APPEND", "", "NO [LIMIT] Mail size is larger than the maximum", exitProblems},
 		{"UID STORE", "FLAGS", "NO [CANNOT] Not that flag", exitProblems},
 		{"UID MOVE", "", "NO [CANNOT] Not there", exitProblems},
 		{"UID EXPUNGE", "", "NO [EXPUNGEISSUED] Not now", exitProblems},

@@ -28,7 +28,7 @@ func (s Status) Err() error {
 // passing are the codes of what may go well later.
 //
 // Source: RFC 5530, section 3; [THROTTLED], and the System Error that has no code, are Gmail's.
-var passing = []string{"UNAVAILABLE", "INUSE", "SERVERBUG", "LIMIT", "THROTTLED"}
+var passing = []string{"UNAVAILABLE", "INUSE", "SERVERBUG", "THROTTLED"}
 
 // Passing tells whether what was refused may go well later.
 func (s Status) Passing() bool {
