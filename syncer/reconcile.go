@@ -19,13 +19,19 @@ type Balance struct {
 }
 
 // Missing says why a message of the far side is not on the near side.
-type Missing uint8
+type Missing struct {
+	Kind   MissingKind
+	Reason string // what went wrong, as a mailbox.Trouble has it; empty if nothing did
+}
 
-// The reasons.
+// A MissingKind is a kind of reason.
+type MissingKind uint8
+
+// The kinds.
 const (
-	Unseen  Missing = iota // it came after the far side was looked at
-	Waiting                // it was refused, or the budget had no room for it
-	Lost                   // the near side has it no longer, or never had it, although it said that it stored it
+	Unseen  MissingKind = iota // it came after the far side was looked at
+	Waiting                    // it was refused, or the budget had no room for it
+	Lost                       // the near side has it no longer, or never had it, although it said that it stored it
 )
 
 // Complete tells whether all that the transfer is about is on the near side, or was there.
@@ -34,8 +40,11 @@ func (b Balance) Complete() bool { return len(b.Missing) == 0 }
 // Reconcile counts both sides anew and compares them with the ledger: for each chosen mailbox of the far side, what became
 // of each message. It changes nothing.
 func Reconcile(ctx context.Context, far, near Replica, ledger Ledger, opts Options) ([]Balance, error) {
-	r := &run{side: [2]Replica{far, near}, ledger: ledger, opts: opts}
+	r := &run{side: [2]Replica{far, near}, ledger: ledger, opts: opts, before: map[mailbox.Place]mailbox.Trouble{}}
 	r.defaults()
+	if err := r.recall(ctx); err != nil {
+		return nil, err
+	}
 	v, err := r.look(ctx)
 	if err != nil {
 		return nil, err
@@ -79,7 +88,7 @@ func (r *run) balance(ctx context.Context, v *view, name mailbox.Name) (Balance,
 		case pair.Parked == mailbox.Paired && arrived:
 			b.There++
 		case pair.Parked == mailbox.Paired:
-			b.Missing[pair.Far] = Lost
+			b.Missing[pair.Far] = Missing{Kind: Lost}
 		case pair.Parked == mailbox.Kept && r.isElsewhere(ctx, pair):
 			b.Elsewhere++
 		case pair.Parked == mailbox.Kept:
@@ -87,7 +96,7 @@ func (r *run) balance(ctx context.Context, v *view, name mailbox.Name) (Balance,
 		case r.opts.Choose != nil && !r.opts.Choose(name, m):
 			b.NotChosen++
 		default:
-			b.Missing[pair.Far] = Waiting
+			b.Missing[pair.Far] = Missing{Waiting, r.before[mailbox.Place{Mailbox: name, ID: pair.Far}].Reason}
 		}
 	}
 	for id, m := range fars {
@@ -95,7 +104,7 @@ func (r *run) balance(ctx context.Context, v *view, name mailbox.Name) (Balance,
 			b.NotChosen++
 			continue
 		}
-		b.Missing[id] = Unseen
+		b.Missing[id] = Missing{Kind: Unseen}
 	}
 	return b, nil
 }

@@ -107,18 +107,25 @@ func (m *migration) names(name mailbox.Name) string {
 	return show(string(name))
 }
 
-// whyMissing are the users' words for it.
-var whyMissing = map[syncer.Missing]string{
-	syncer.Unseen:  "arrived meanwhile; run again",
-	syncer.Waiting: "not copied yet, see above; run again",
-	syncer.Lost:    "not found at the destination although it was stored there",
+// whyMissing tells why a message is left behind, in the users' words or the server's.
+func (m *migration) whyMissing(one syncer.Missing) string {
+	switch {
+	case one.Kind == syncer.Unseen:
+		return "arrived meanwhile; run again"
+	case one.Kind == syncer.Lost:
+		return "not found at the destination although it was stored there"
+	case one.Reason != "":
+		return show(m.teller.wording.Replace(one.Reason))
+	}
+	return "not copied yet; run again"
 }
 
 // tellMissing names what is left behind, a few of each kind.
 func (m *migration) tellMissing() {
 	for _, b := range m.balances {
-		byReason := map[syncer.Missing][]mailbox.ID{}
-		for id, why := range b.Missing {
+		byReason := map[string][]mailbox.ID{}
+		for id, one := range b.Missing {
+			why := m.whyMissing(one)
 			byReason[why] = append(byReason[why], id)
 		}
 		for _, why := range slices.Sorted(maps.Keys(byReason)) {
@@ -132,7 +139,7 @@ func (m *migration) tellMissing() {
 			if n := len(ids) - len(shown); n > 0 {
 				more = fmt.Sprintf(" and %d more", n)
 			}
-			m.env.print("%s: UID %s%s: %s", show(string(b.Mailbox)), strings.Join(words, ", "), more, whyMissing[why])
+			m.env.print("%s: UID %s%s: %s", show(string(b.Mailbox)), strings.Join(words, ", "), more, why)
 		}
 	}
 }
@@ -182,8 +189,8 @@ func (m *migration) finishJSON(report *syncer.Report, err error) {
 	for _, b := range m.balances {
 		row := m.row(b, counts[b.Mailbox])
 		left := map[string]string{}
-		for id, why := range b.Missing {
-			left[string(id)] = whyMissing[why]
+		for id, one := range b.Missing {
+			left[string(id)] = m.whyMissing(one)
 		}
 		found, missing = found+b.Found, missing+len(b.Missing)
 		t.event("mailbox", map[string]any{
