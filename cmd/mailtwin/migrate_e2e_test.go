@@ -97,9 +97,9 @@ func line(mailbox string, sum [32]byte, flags string, date time.Time) string {
 
 // flagWords writes flags as a view does.
 func flagWords(flags []string) string {
-	words := slices.DeleteFunc(slices.Clone(flags), func(f string) bool { return f == `\Draft` })
+	words := slices.DeleteFunc(strings.Fields(strings.ToLower(strings.Join(flags, " "))), func(f string) bool { return f == `\draft` })
 	slices.Sort(words)
-	return strings.ToLower(strings.Join(words, " "))
+	return strings.Join(words, " ")
 }
 
 func same(name string) string { return name }
