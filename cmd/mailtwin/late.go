@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"slices"
 	"time"
 
@@ -50,10 +51,24 @@ func (m *migration) begin(ctx context.Context) error {
 
 // end notes that nothing of this run is under way any more, unless an error ended it before its time.
 func (m *migration) end(err error) error {
-	if m.o.dryRun || err != nil && !heldBack(err) && !errors.As(err, new(*syncer.QuotaError)) {
+	if m.o.dryRun || !ended(err) {
 		return nil
 	}
 	return m.ledger.PutSettings(map[string]string{settingAtWork: ""})
+}
+
+// ended tells whether a run came to its end, so that nothing that it sent is under way any more.
+func ended(err error) bool {
+	return err == nil || heldBack(err) || errors.As(err, new(*syncer.QuotaError))
+}
+
+// letUploadsEnd lets the server end what a restore sent it that was killed or cut off just now.
+func (r *restoration) letUploadsEnd(ctx context.Context) error {
+	left := lateness - time.Since(lastWritten(filepath.Join(r.own(), scratchState)))
+	if r.o.dryRun || left > lateness { // that clock is of another day
+		return nil
+	}
+	return r.teller.letEnd(ctx, left)
 }
 
 // lastWritten is when a run last put anything on record.

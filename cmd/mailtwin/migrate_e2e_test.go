@@ -40,7 +40,6 @@ func gmailWith(t *testing.T, options gimap.Options) *end {
 type migrationWorld struct {
 	*world
 	old, new *end
-	late     time.Duration // how long a process waits after one that was killed
 }
 
 func newMigration(t *testing.T, from, to *end) *migrationWorld {

@@ -16,9 +16,12 @@ import (
 )
 
 // process starts the program as a process of its own.
-func (w *migrationWorld) process(ctx context.Context, args ...string) (*exec.Cmd, *bytes.Buffer) {
+func (w *world) process(ctx context.Context, args ...string) (*exec.Cmd, *bytes.Buffer) {
 	cmd := exec.CommandContext(ctx, os.Args[0], append(args, "--config", w.config)...)
 	cmd.Env = append(os.Environ(), beProgram+"=1", beLate+"="+w.late.String(), "HOME="+w.dir, "XDG_STATE_HOME=", "GORACE="+os.Getenv("GORACE")+" atexit_sleep_ms=20")
+	for name, value := range w.vars {
+		cmd.Env = append(cmd.Env, name+"="+value)
+	}
 	var out bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &out
 	return cmd, &out

@@ -57,6 +57,9 @@ func (r *restoration) run(ctx context.Context) (err error) {
 	if err := r.spent(); err != nil {
 		return err
 	}
+	if err := r.letUploadsEnd(ctx); err != nil {
+		return err
+	}
 	options := r.env.imapOptions(r.account, r.trace, r.teller.note)
 	options.Traffic, options.ReadOnly = &r.teller.traffic, r.o.dryRun
 	if r.near, err = imap.Open(ctx, options); err != nil {
@@ -90,8 +93,12 @@ func (r *restoration) bring(ctx context.Context, s source) (report *syncer.Repor
 	if err != nil {
 		return nil, err
 	}
-	defer func() { err = errors.Join(err, os.RemoveAll(scratch)) }()
-	ledger, err := state.Open(ctx, filepath.Join(scratch, "state.db"), state.Options{})
+	defer func() {
+		if r.o.dryRun || ended(err) {
+			err = errors.Join(err, os.RemoveAll(scratch))
+		}
+	}()
+	ledger, err := state.Open(ctx, filepath.Join(scratch, scratchState), state.Options{})
 	if err != nil {
 		return nil, err
 	}

@@ -26,25 +26,7 @@ func TestRestore(t *testing.T) {
 	w := newWorld(t, e.addr, e.user, e.password)
 	w.want(exitDone, "", "", "backup", "work")
 	before := e.content(t, same)
-	boxes, err := e.account.Mailboxes()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, name := range boxes {
-		copies, err := e.account.Messages(name)
-		if err != nil {
-			t.Fatal(err)
-		}
-		var uids []uint32
-		for _, c := range copies {
-			uids = append(uids, c.UID)
-		}
-		if len(uids) > 0 {
-			if err := e.account.Expunge(name, uids...); err != nil {
-				t.Fatal(err)
-			}
-		}
-	}
+	empty(t, e)
 	w.want(exitDone, "to bring back", "", "restore", "-n", "work")
 	if got := e.content(t, same); len(got) > 0 {
 		t.Fatalf("a dry run brought back %v", got)

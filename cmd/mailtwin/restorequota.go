@@ -77,12 +77,17 @@ func (b restoreBudget) Most(from syncer.Side) int64 { return b.account.Most(from
 // desk is the directory, beside the state, for what a restore has to write down.
 func (a *account) desk() string { return a.beside(".restore") }
 
-// scratch makes a directory for what is known during this run only. What a restore left there that was killed the next one
-// removes, for it has the account to itself.
+// scratch makes a directory for what is known during this run only. What a restore left there that was killed, or cut off,
+// the next one removes, for it has the account to itself.
 func (r *restoration) scratch() (path string, err error) {
 	if r.o.dryRun {
 		return os.MkdirTemp("", "mailtwin-restore-")
 	}
-	path = filepath.Join(r.account.desk(), "run")
-	return path, os.RemoveAll(path)
+	return r.own(), os.RemoveAll(r.own())
 }
+
+// own is the directory for what a restore knows while it runs.
+func (r *restoration) own() string { return filepath.Join(r.account.desk(), "run") }
+
+// scratchState is the ledger in it.
+const scratchState = "state.db"

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"mailtwin/imap/imaptest"
 )
@@ -20,6 +21,7 @@ type world struct {
 	keys        []string // of the account, as they are written down
 	vars        map[string]string
 	terminal    bool
+	late        time.Duration      // how long a process waits after one that was killed
 	prepare     func(*environment) // changes what a command has of the outside; may be nil
 
 	stdout, stderr string
