@@ -97,7 +97,7 @@ func (d *decoder) take(n int) []byte {
 
 func (d *decoder) uint() uint64 {
 	v, n := binary.Uvarint(d.rest)
-	if n <= 0 {
+	if n <= 0 || d.err != nil {
 		d.err = errRecord
 		return 0
 	}
@@ -107,7 +107,7 @@ func (d *decoder) uint() uint64 {
 
 func (d *decoder) int() int64 {
 	v, n := binary.Varint(d.rest)
-	if n <= 0 {
+	if n <= 0 || d.err != nil {
 		d.err = errRecord
 		return 0
 	}
