@@ -15,7 +15,7 @@ import (
 )
 
 // BenchmarkMigrate copies 4 KiB messages in 20 mailboxes, and some of 20 MB, from one Dovecot to another, both 40 ms away,
-// as whole processes; mbsync does the same beside it where it is installed.
+// as whole processes, without compression; mbsync does the same beside it where it is installed.
 func BenchmarkMigrate(b *testing.B) {
 	old, other := imaptest.Dovecot(b, imaptest.DovecotOptions{}), imaptest.Dovecot(b, imaptest.DovecotOptions{})
 	user := old.NewUser()
@@ -107,7 +107,7 @@ func mbsyncPair(b *testing.B, dir, far, farUser, near, nearUser, password string
 	var text strings.Builder
 	for _, e := range [][3]string{{"far", far, farUser}, {"near", near, nearUser}} {
 		host, port, _ := strings.Cut(e[1], ":")
-		fmt.Fprintf(&text, "IMAPAccount %s\nHost %s\nPort %s\nUser %s\nPass %s\nSSLType None\nAuthMechs LOGIN\nTimeout 300\n\nIMAPStore %s\nAccount %s\n\n",
+		fmt.Fprintf(&text, "IMAPAccount %s\nHost %s\nPort %s\nUser %s\nPass %s\nSSLType None\nAuthMechs LOGIN\nTimeout 300\nDisableExtension COMPRESS=DEFLATE\n\nIMAPStore %s\nAccount %s\n\n",
 			e[0], host, port, e[2], password, e[0], e[0])
 	}
 	fmt.Fprintf(&text, "Channel c\nFar :far:\nNear :near:\nPatterns *\nCreate Near\nSync Pull\nSyncState %s/mbsync-\n", dir)
