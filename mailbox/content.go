@@ -29,10 +29,20 @@ type Content struct {
 	Size      int64  // octets
 	Tag       int64  // octets that mbsync or offlineimap may have put into the header; 0 if there are none
 	Untagged  Digest // of the header without them; zero if there are none
+	Plain     Digest // of the whole message without them; zero if there are none
 	Stored    int64  // octets that it takes where it was read, in whatever form; 0 if that is unknown
 	Ended     bool   // the last line has an end, which offlineimap gives to some messages
 	MessageID string // as it stands in the header, with its angle brackets; empty if there is none
 	AccountID string // the server's own name for the message, the same in all mailboxes; empty if it has none
+}
+
+// Bare returns the digest of the message as it was before another program stored it. mbsync puts another line into each of
+// its copies of one message: these have nothing else in common.
+func (c Content) Bare() Digest {
+	if c.Plain.IsZero() {
+		return c.Digest
+	}
+	return c.Plain
 }
 
 // Hint returns the search key of the content: the Message-ID if there is one, else the size, without what other
@@ -83,9 +93,10 @@ const maxHeader = 64 << 10
 // never fails. Use NewSummer.
 type Summer struct {
 	whole  hash.Hash
-	header []byte // until its end was seen, at most maxHeader
-	done   bool   // the header is complete
-	last   byte   // the last octet
+	plain  hash.Hash // nil if other programs put nothing into the header
+	header []byte    // until its end was seen, at most maxHeader
+	done   bool      // the header is complete
+	last   byte      // the last octet
 	sum    Content
 }
 
@@ -99,21 +110,33 @@ func (s *Summer) Write(p []byte) (int, error) {
 	if len(p) > 0 {
 		s.last = p[len(p)-1]
 	}
+	body := p
 	if !s.done {
-		s.takeHeader(p)
+		body = s.takeHeader(p)
+	}
+	if s.plain != nil {
+		s.plain.Write(body)
 	}
 	return len(p), nil
 }
 
-func (s *Summer) takeHeader(p []byte) {
+// takeHeader returns what follows the header.
+func (s *Summer) takeHeader(p []byte) []byte {
 	before := len(s.header)
 	s.header = append(s.header, p[:min(len(p), maxHeader-before)]...)
-	if end := headerEnd(s.header, before); end >= 0 {
-		s.header = s.header[:end]
-		s.done = true
-	} else if len(s.header) == maxHeader {
-		s.done = true
+	end := headerEnd(s.header, before)
+	if end < 0 && len(s.header) < maxHeader {
+		return nil
 	}
+	if end >= 0 {
+		s.header = s.header[:end]
+	}
+	s.done = true
+	if bare := untagged(s.header); len(bare) < len(s.header) {
+		s.plain = sha256.New()
+		s.plain.Write(bare)
+	}
+	return p[len(s.header)-before:]
 }
 
 // headerEnd returns the length of the header with its blank line, or -1 if the blank line has not come yet. Octets
@@ -139,6 +162,11 @@ func (s *Summer) Content() Content {
 	if plain := untagged(s.header); len(plain) < len(s.header) {
 		c.Tag = int64(len(s.header) - len(plain))
 		c.Untagged = sha256.Sum256(plain)
+		if s.plain != nil { // else there is no body
+			s.plain.Sum(c.Plain[:0])
+		} else {
+			c.Plain = c.Untagged
+		}
 	}
 	return c
 }

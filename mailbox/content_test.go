@@ -38,6 +38,16 @@ func TestTag(t *testing.T) {
 		if tt.same && (!near.HasSize(far.Size) || near.Hint() != far.Hint() || near.Digest == far.Digest) {
 			t.Errorf("%s: %+v", tt.name, near)
 		}
+		if got := near.Bare() == far.Digest; got != tt.same {
+			t.Errorf("%s: without that line it is %v, want %v", tt.name, got, tt.same)
+		}
+		pieces := NewSummer()
+		for i := range len(tt.text) {
+			_, _ = pieces.Write([]byte(tt.text[i : i+1])) // which never fails
+		}
+		if got := pieces.Content(); got != near {
+			t.Errorf("%s: octet by octet %+v, at once %+v", tt.name, got, near)
+		}
 	}
 	nameless := strings.Replace(plain, "Message-ID: <1@x>\r\n", "", 1)
 	if sum("X-TUID: 1\r\n"+nameless).Hint() != sum(nameless).Hint() {

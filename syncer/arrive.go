@@ -37,6 +37,8 @@ func (p *planner) arrivals(s *Steps, d Delta) {
 		switch {
 		case policy.Direction != BothWays:
 			p.stays(s, a)
+		case a.Evidence != nil && a.Evidence.Undecided:
+			s.Upload = append(s.Upload, a) // unless a download turns out to be it: these come first
 		case policy.Once && p.paired(s, a):
 			s.Extra = append(s.Extra, a)
 			p.leftBehind(a, s.Mailbox) // it was moved to where the far side had it

@@ -77,6 +77,8 @@ type Evidence struct {
 	Same mailbox.ID
 	// Held lists the pairs, of whatever mailbox, that have the same content.
 	Held []mailbox.Located
+	// Undecided says of a near message that a far one of the same mailbox may be it, which only a download can tell.
+	Undecided bool
 }
 
 func (a Arrival) digest() mailbox.Digest {
@@ -84,6 +86,14 @@ func (a Arrival) digest() mailbox.Digest {
 		return mailbox.Digest{}
 	}
 	return a.Evidence.Content.Digest
+}
+
+// bare is the digest of the content without what other programs put into it.
+func (a Arrival) bare() mailbox.Digest {
+	if a.Evidence == nil {
+		return mailbox.Digest{}
+	}
+	return a.Evidence.Content.Bare()
 }
 
 // stored is how many octets a near message takes where it lies; 0 if that is unknown.

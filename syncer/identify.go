@@ -130,15 +130,23 @@ func (r *run) leave(j *job, side Side, id mailbox.ID, err error) {
 
 // A lookup finds what a new far message might be.
 type lookup struct {
-	near map[mailbox.Hint][]mailbox.Content // what is new on the near side
-	gone map[mailbox.Place]bool             // near places whose message is gone
+	near map[mailbox.Hint][]*newcomer // what is new on the near side
+	gone map[mailbox.Place]bool       // near places whose message is gone
+}
+
+// A newcomer is a new near message that far ones may be.
+type newcomer struct {
+	mailbox.Content
+	mailbox  mailbox.Name
+	evidence *Evidence
+	taken    bool // a far one of its mailbox is this one
 }
 
 func (r *run) newLookup(jobs []*job) *lookup {
-	l := &lookup{near: map[mailbox.Hint][]mailbox.Content{}, gone: map[mailbox.Place]bool{}}
+	l := &lookup{near: map[mailbox.Hint][]*newcomer{}, gone: map[mailbox.Place]bool{}}
 	for _, j := range jobs {
 		for _, a := range j.delta.New[Near] {
-			l.near[a.Hint] = append(l.near[a.Hint], a.Evidence.Content)
+			l.near[a.Hint] = append(l.near[a.Hint], &newcomer{Content: a.Evidence.Content, mailbox: j.name, evidence: a.Evidence})
 		}
 		for _, c := range j.delta.Pairs {
 			if c.Gone[Near] {
@@ -152,7 +160,7 @@ func (r *run) newLookup(jobs []*job) *lookup {
 // A candidate is a far arrival and what it might be.
 type candidate struct {
 	arrival *Arrival
-	near    []mailbox.Content
+	near    []*newcomer
 	held    []mailbox.Located
 }
 
@@ -174,7 +182,7 @@ func (r *run) identifyFar(ctx context.Context, j *job, l *lookup) error {
 	}
 	for _, c := range candidates {
 		if header, ok := headers[c.arrival.ID]; ok {
-			c.settle(header, locals)
+			c.settle(j.name, header, locals)
 		}
 	}
 	return nil
@@ -278,28 +286,58 @@ func (r *run) localContents(ctx context.Context, candidates []candidate) (map[ma
 	return contents, nil
 }
 
-// settle decides whether the arrival is one of the candidates.
-func (c candidate) settle(header mailbox.Content, locals map[mailbox.Place]mailbox.Content) {
-	same := func(local mailbox.Content) bool { return local.HasHeader(header.Header, header.Size) }
-	e := &Evidence{}
-	clash := false
-	take := func(local mailbox.Content) {
-		clash = clash || (!e.Content.Digest.IsZero() && e.Content.Digest != local.Digest)
-		e.Content = local
+// settle decides whether the arrival is one of the candidates: one that is new in the same mailbox if there is one that no
+// other arrival is. Where header and size fit messages that differ, only the body can tell.
+func (c candidate) settle(here mailbox.Name, header mailbox.Content, locals map[mailbox.Place]mailbox.Content) {
+	own, fits := c.newcomers(here, header)
+	var held []mailbox.Located
+	for _, h := range c.held {
+		if local, ok := locals[mailbox.Place{Mailbox: h.Mailbox, ID: h.Near}]; ok && local.HasHeader(header.Header, header.Size) {
+			fits, held = append(fits, local), append(held, h)
+		}
 	}
+	if len(fits) == 0 {
+		return
+	}
+	for _, other := range fits {
+		if other.Bare() != fits[0].Bare() {
+			c.clash(here, header)
+			return
+		}
+	}
+	e := &Evidence{Content: fits[0]}
+	if own != nil {
+		own.taken, e.Content = true, own.Content
+	}
+	for _, h := range held { // what is copied is what it is said to be
+		if h.Digest == e.Content.Digest {
+			e.Held = append(e.Held, h)
+		}
+	}
+	c.arrival.Evidence = e
+}
+
+// newcomers are the new near messages that fit, and one of the same mailbox, rather one that no other arrival is; nil if
+// there is none.
+func (c candidate) newcomers(here mailbox.Name, header mailbox.Content) (own *newcomer, fits []mailbox.Content) {
 	for _, near := range c.near {
-		if same(near) {
-			take(near)
+		if !near.HasHeader(header.Header, header.Size) {
+			continue
+		}
+		fits = append(fits, near.Content)
+		if near.mailbox == here && (own == nil || own.taken) {
+			own = near
 		}
 	}
-	for _, held := range c.held {
-		if local, ok := locals[mailbox.Place{Mailbox: held.Mailbox, ID: held.Near}]; ok && same(local) {
-			take(local)
-			e.Held = append(e.Held, held)
+	return own, fits
+}
+
+// clash notes which new near messages of the same mailbox the arrival may turn out to be when it has been downloaded.
+func (c candidate) clash(here mailbox.Name, header mailbox.Content) {
+	for _, near := range c.near {
+		if near.mailbox == here && near.HasHeader(header.Header, header.Size) {
+			near.evidence.Undecided = true
 		}
-	}
-	if !clash && !e.Content.Digest.IsZero() {
-		c.arrival.Evidence = e
 	}
 }
 

@@ -12,18 +12,18 @@ import (
 
 // Where a transfer compares messages by their bodies, it reads them for that alone, within the budget.
 
-// digests reads messages as a whole.
-func (r *run) digests(ctx context.Context, side Side, name mailbox.Name, ids []mailbox.ID) (map[mailbox.ID]mailbox.Digest, error) {
-	digests := map[mailbox.ID]mailbox.Digest{}
+// bodies reads messages as a whole.
+func (r *run) bodies(ctx context.Context, side Side, name mailbox.Name, ids []mailbox.ID) (map[mailbox.ID]mailbox.Content, error) {
+	bodies := map[mailbox.ID]mailbox.Content{}
 	err := r.side[side].Fetch(ctx, name, ids, func(id mailbox.ID, body io.Reader) error {
 		sum := mailbox.NewSummer()
 		if _, err := io.Copy(sum, body); err != nil {
 			return err
 		}
-		digests[id] = sum.Content().Digest
+		bodies[id] = sum.Content()
 		return nil
 	}, func(mailbox.ID, error) {}) // then it is not the same as any
-	return digests, err
+	return bodies, err
 }
 
 // A likeness is what messages that may be the same have in common, as far as a scan tells.
@@ -85,13 +85,13 @@ func (t *recognition) prove(ctx context.Context, alike map[likeness]int) error {
 	if len(fit) == 0 {
 		return nil
 	}
-	digests, err := t.digests(ctx, Far, t.job.name, ids(fit))
+	bodies, err := t.bodies(ctx, Far, t.job.name, ids(fit))
 	if err != nil {
 		return err
 	}
 	for i, a := range t.fars() {
-		if digest, read := digests[a.ID]; read {
-			if err := t.proven(ctx, &t.fars()[i], digest); err != nil {
+		if body, read := bodies[a.ID]; read {
+			if err := t.proven(ctx, &t.fars()[i], body.Bare()); err != nil {
 				return err
 			}
 		}

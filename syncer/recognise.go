@@ -195,16 +195,17 @@ func (t *recognition) pair(ctx context.Context, m matching) error {
 	unsure, room := t.affordable(unsure)
 	defer room[Far].end()
 	defer room[Near].end()
-	var bodies [2]map[mailbox.ID]mailbox.Digest
+	var bodies [2]map[mailbox.ID]mailbox.Content
 	for side := range bodies {
 		var err error
-		if bodies[side], err = t.digests(ctx, Side(side), t.job.name, unsure[side]); err != nil {
+		if bodies[side], err = t.bodies(ctx, Side(side), t.job.name, unsure[side]); err != nil {
 			return err
 		}
 	}
 	for i, near := range t.nears() {
+		body := bodies[Near][near.ID].Bare()
 		at := slices.IndexFunc(m.fits[near.ID], func(far mailbox.ID) bool {
-			return !t.paired[far] && !bodies[Near][near.ID].IsZero() && bodies[Far][far] == bodies[Near][near.ID]
+			return !t.paired[far] && !body.IsZero() && bodies[Far][far].Bare() == body
 		})
 		if at >= 0 && near.Evidence.Same == "" {
 			t.take(i, m.fits[near.ID][at])
@@ -302,8 +303,8 @@ func (t *recognition) read(ctx context.Context, c *Change, place mailbox.Place) 
 	if !c.Pair.Digest.IsZero() {
 		return nil
 	}
-	digests, err := t.digests(ctx, Near, place.Mailbox, []mailbox.ID{place.ID})
-	c.Pair.Digest = digests[place.ID]
+	bodies, err := t.bodies(ctx, Near, place.Mailbox, []mailbox.ID{place.ID})
+	c.Pair.Digest = bodies[place.ID].Digest
 	return err
 }
 

@@ -128,9 +128,13 @@ type twin struct {
 // arrivedMeanwhile finds messages that need no upload, because a download turned out to be the same message.
 func arrivedMeanwhile(waiting []Arrival, same map[mailbox.Digest][]mailbox.Pair) (twins []twin, rest []Arrival) {
 	for _, a := range waiting {
-		if pairs := same[a.digest()]; len(pairs) > 0 {
+		key := a.digest()
+		if len(same[key]) == 0 {
+			key = a.bare()
+		}
+		if pairs := same[key]; len(pairs) > 0 {
 			twins = append(twins, twin{a, pairs[0]})
-			same[a.digest()] = pairs[1:]
+			same[key] = pairs[1:]
 			continue
 		}
 		rest = append(rest, a)
@@ -158,7 +162,7 @@ func (t *transfers) unite(ctx context.Context, j *job, twins []twin) error {
 			continue
 		}
 		far := w.pair.Flags
-		w.pair.Near, w.pair.Stored = w.near.ID, w.near.stored()
+		w.pair.Near, w.pair.Stored, w.pair.Digest = w.near.ID, w.near.stored(), w.near.digest()
 		g := agree(w.pair, far, w.near.Flags, mailbox.Flags{})
 		g.New = true
 		agreements = append(agreements, g)

@@ -47,7 +47,8 @@ func TestIdentity(t *testing.T) {
 	}
 }
 
-// TestMbsyncMaildir takes over a Maildir that mbsync made.
+// TestMbsyncMaildir takes over a Maildir that mbsync made. Some messages lie in several mailboxes, and some twice in one: into
+// each of its copies mbsync puts another line, so that no two files of them are alike.
 func TestMbsyncMaildir(t *testing.T) {
 	mbsync, err := exec.LookPath("mbsync")
 	if err != nil {
@@ -60,7 +61,7 @@ func TestMbsyncMaildir(t *testing.T) {
 	for _, name := range boxes[1:] {
 		w.must(w.account.Create(name))
 	}
-	i := 0
+	i, held := 0, map[string]int{}
 	for m := range imaptest.Corpus(21, imaptest.CorpusOptions{}) {
 		if i == size(100, 5000) {
 			break
@@ -69,9 +70,19 @@ func TestMbsyncMaildir(t *testing.T) {
 			continue // to a header that does not end, mbsync adds more than its line
 		}
 		i++
-		_, err := w.account.Append(boxes[i%4], m)
-		w.must(err)
-		w.expected[m.Sum()]++
+		places := []string{boxes[i%4]}
+		if i%5 == 0 {
+			places = append(places, boxes[(i+1)%4], boxes[(i+2)%4])
+		}
+		if i%7 == 0 {
+			places = append(places, boxes[i%4])
+		}
+		for _, name := range places {
+			_, err := w.account.Append(name, m)
+			w.must(err)
+			w.expected[m.Sum()]++
+			held[name]++
+		}
 	}
 	rc := mbsyncConfig(t, w, dovecot, user)
 	if out, err := exec.CommandContext(t.Context(), mbsync, "-c", rc, "-a").CombinedOutput(); err != nil {
@@ -96,9 +107,44 @@ func TestMbsyncMaildir(t *testing.T) {
 		t.Errorf("mailboxes on the server %q, in the Maildir %q", far.Mailboxes, near.Mailboxes)
 	}
 	for _, name := range boxes {
-		if f, n := len(far.In(name)), len(near.In(name)); f != n || f != size(100, 5000)/4 {
-			t.Errorf("%s: %d messages on the server, %d in the Maildir", name, f, n)
+		if f, n := len(far.In(name)), len(near.In(name)); f != n || f != held[name] {
+			t.Errorf("%s: %d messages on the server, %d in the Maildir, want %d", name, f, n, held[name])
 		}
+	}
+}
+
+// TestAlikeHeaders loses the state where messages have the same header and size, and other bodies: nobody but a download can
+// tell which is which, and nothing is there twice afterwards.
+func TestAlikeHeaders(t *testing.T) {
+	dovecot := imaptest.Dovecot(t, imaptest.DovecotOptions{})
+	for _, damaged := range []bool{false, true} {
+		w := newTwin(t, server{addr: dovecot.Addr, user: dovecot.NewUser(), password: dovecot.Password, profile: imaptest.All})
+		const header = "From: a@example.org\r\nMessage-ID: <alike@example.org>\r\nSubject: alike\r\n\r\n"
+		a, b := imaptest.Message{Body: []byte(header + "one\r\n")}, imaptest.Message{Body: []byte(header + "two\r\n")}
+		w.must(w.account.Create("Work"))
+		w.must(w.tree.Create("INBOX"))
+		w.must(w.tree.Create("Work"))
+		for _, put := range []struct {
+			name    string
+			message imaptest.Message
+		}{{"INBOX", a}, {"Work", a}, {"Work", b}} {
+			_, err := w.account.Append(put.name, put.message)
+			w.must(err)
+			w.expected[put.message.Sum()]++
+			if damaged && put.name == "INBOX" {
+				continue // here it is another one, which the server gets
+			}
+			_, err = w.tree.Deliver(put.name, put.message)
+			w.must(err)
+		}
+		if damaged {
+			flipped := imaptest.Message{Body: []byte(header + "onf\r\n")}
+			_, err := w.tree.Deliver("INBOX", flipped)
+			w.must(err)
+			w.expected[flipped.Sum()]++
+		}
+		w.sync()
+		w.wantAgreement("headers are alike")
 	}
 }
 
