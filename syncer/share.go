@@ -145,6 +145,12 @@ func (a *applier) removeShared(ctx context.Context, j *job, far Labeler, part []
 	if err != nil {
 		return err
 	}
+	if j.name == far.Whole() { // nothing can be taken out of it alone
+		if err := a.bringBack(ctx, j, further); err != nil {
+			return err
+		}
+		further = nil
+	}
 	if err := a.unlabel(ctx, j, far, append(by[leaves], further...)); err != nil {
 		return err
 	}
@@ -198,7 +204,7 @@ func (a *applier) staysIn(name mailbox.Name) bool {
 	return shares && name == far.Whole()
 }
 
-// nowhereElse keeps those messages that are in no mailbox that is not synced.
+// nowhereElse tells those messages that are in no mailbox that is not synced from those that are in a further one.
 func (a *applier) nowhereElse(ctx context.Context, j *job, far Labeler, part []Change) (only, further []Change, err error) {
 	if len(part) == 0 || j.name == a.view.trash {
 		return part, nil, nil
@@ -212,7 +218,7 @@ func (a *applier) nowhereElse(ctx context.Context, j *job, far Labeler, part []C
 		return nil, nil, err
 	}
 	for _, c := range part {
-		if elsewhere[c.Pair.Far] && j.name != far.Whole() {
+		if elsewhere[c.Pair.Far] {
 			further = append(further, c)
 		} else {
 			only = append(only, c)

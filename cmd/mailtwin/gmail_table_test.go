@@ -251,7 +251,15 @@ func TestGmailTable(t *testing.T) {
 			{"INBOX Work", "here rm INBOX", "Work All > gone; Work All > gone; INBOX Work All > gone"},
 			{"INBOX Home Work", "here rm INBOX Home", "Work All > gone; Work All > gone; INBOX Home Work All > gone"},
 			{"INBOX Home Work", "here rm Home", "INBOX Work All > INBOX; INBOX Work All > INBOX; INBOX Home Work All > INBOX"},
-			{"INBOX Sent Important Starred", "here rm INBOX", "Trash +F > gone; gone; INBOX Sent Important Starred All +F > gone"},
+			{"INBOX Important Starred", "here rm INBOX", "Trash +F > gone; gone; INBOX Important Starred All +F > gone"},
+			{"INBOX Sent Important Starred", "here rm INBOX", "Sent Important Starred All +F > gone; Sent Important Starred All +F > gone; INBOX Sent Important Starred All +F > gone"},
+		}},
+		{name: "all but Work and Sent", only: []string{"INBOX", "Home", gmAll}, rows: []gmRow{
+			{"INBOX Work", "here rm INBOX All", "Work All > All; Work All > All; INBOX Work All > gone"},
+			{"INBOX Sent", "here rm INBOX All", "Sent All > All; Sent All > All; INBOX Sent All > gone"},
+			{"INBOX Work", "here rm INBOX", "Work All > All; Work All > All; INBOX Work All > All"},
+			{"INBOX Home", "here rm INBOX Home All", "Trash > gone; gone; INBOX Home All > gone"},
+			{"Work", "here rm All", "Work All > All; Work All > All; Work All > gone"},
 		}},
 		{name: "usual, on another Gmail", rows: gmRows, options: gimap.Options{
 			KeepDeleted: true, FolderModSeq: true, SilentLabels: true, OwnLabel: true, PlainTrash: true, FreshUID: true, BoxKeywords: true,

@@ -30,7 +30,7 @@ func (a *Account) Copy(ctx context.Context, from mailbox.Name, messages []mailbo
 
 // Elsewhere tells which messages of a mailbox are in further mailboxes than those named, which its owner does not sync.
 func (a *Account) Elsewhere(ctx context.Context, name mailbox.Name, ids []mailbox.ID, but []mailbox.Name) (map[mailbox.ID]bool, error) {
-	own := map[string]bool{`\important`: true, `\starred`: true, `\sent`: true, `\draft`: true, `\drafts`: true, `\muted`: true}
+	own := map[string]bool{`\important`: true, `\starred`: true, `\muted`: true} // which keep no message where it is
 	for _, n := range but {
 		label, err := a.label(n)
 		if err != nil {
