@@ -300,11 +300,15 @@ func (a *applier) finish(ctx context.Context, jobs []*job) error {
 	if err := a.introduce(ctx, jobs); err != nil {
 		return err
 	}
-	a.report.Settled = a.doubt == [2]bool{}
+	sure := a.doubt == [2]bool{}
+	a.report.Settled, a.report.Behind = sure, nil
 	var updates []mailbox.Update
 	for _, j := range jobs {
 		if j.dirty[Far] || j.failed != [2]bool{} {
 			a.report.Settled = false
+			if sure {
+				a.report.Behind = append(a.report.Behind, j.name)
+			}
 		}
 		if !j.forgotten && !j.failed[Far] && !j.failed[Near] {
 			updates = append(updates, j.settled(a.opts.Now()))

@@ -10,8 +10,10 @@ import (
 type Report struct {
 	Mailboxes []*Counts // those in which something happened, INBOX first
 	Problems  []error   // what was left behind, with its reason: *mailbox.MessageError, *mailbox.MailboxError
-	Settled   bool      // of what happened on the far side, in the mailboxes that the run was about, nothing has to be looked for again
-	Looked    int       // how many mailboxes the run was about
+	// Behind are the mailboxes of the far side in which something was left undone; nil, too, if nobody knows which.
+	Behind  []mailbox.Name
+	Settled bool // of what happened on the far side, in the mailboxes that the run was about, nothing has to be looked for again
+	Looked  int  // how many mailboxes the run was about
 	// Waiting is what former runs left behind and what it was not yet time to try again.
 	Waiting []mailbox.Trouble
 

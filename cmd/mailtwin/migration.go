@@ -156,7 +156,7 @@ func (m *migration) copy(ctx context.Context, sides [2]*imap.Account) (*syncer.R
 	tellLimit(m.teller, near)
 	err = errors.Join(err, m.end(err))
 	if gmailFar != nil && (err == nil || errors.As(err, new(*syncer.QuotaError))) {
-		err = errors.Join(err, m.keepPosition(gmailFar.Position(), report))
+		err = errors.Join(err, m.keepPosition(gmailFar.Position(nil), report))
 	}
 	if err != nil || m.o.dryRun {
 		return report, err

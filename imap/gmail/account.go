@@ -49,7 +49,8 @@ type Account struct {
 	forgone bool                  // it does not tell what changed
 	limit   uint32                // each mailbox shows only so many of its newest messages; 0 is all
 	known   []mailbox.Twin        // what the ledger has
-	since   position              // up to where the ledger knows everything
+	since   position              // up to where the ledger knows everything, but for what is behind
+	behind  map[mailbox.Name]bool // what the last run left undone something in
 	asked   position              // up to where this run has asked
 	due     map[mailbox.Name]bool // everything was asked for, and this mailbox was not compared with it yet
 	said    map[string]*saying
@@ -63,8 +64,11 @@ func New(a *imap.Account, options Options) *Account {
 		Account: a, options: options, said: map[string]*saying{},
 		changed: map[mailbox.Name]*changes{}, marks: map[mailbox.Name]uint64{},
 	}
-	g.since = readPosition(options.Since)
-	g.asked = g.since
+	last := readPosition(options.Since)
+	g.since, g.asked, g.behind = last.position, last.position, map[mailbox.Name]bool{}
+	for _, name := range last.Behind {
+		g.behind[name] = true
+	}
 	return g
 }
 
@@ -132,7 +136,7 @@ func (a *Account) Mailboxes(ctx context.Context) ([]mailbox.Info, error) {
 			continue
 		}
 		infos[i].Mark = a.mark(l.Name, l.Validity, l.Next, l.Count, before[l.Name])
-		if a.isDue(l.Name) {
+		if a.isDue(l.Name) || a.isBehind(l.Name) {
 			infos[i].Mark += " and all flags"
 		}
 	}
@@ -151,6 +155,13 @@ func (a *Account) isDue(name mailbox.Name) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	return a.due[name]
+}
+
+// isBehind tells whether a mailbox may have changes from before those that All Mail is asked for.
+func (a *Account) isBehind(name mailbox.Name) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.behind[name]
 }
 
 func (a *Account) learn(listed []imap.Listed) {

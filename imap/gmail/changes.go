@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"mailtwin/imap"
@@ -18,7 +19,14 @@ type position struct {
 	Next     uint32 `json:"n"`
 	Highest  uint64 `json:"h"` // HIGHESTMODSEQ, which may run ahead of what can be seen
 	Seen     uint64 `json:"s"` // up to this MODSEQ everything was told; 0 is unknown
-	Full     int64  `json:"f"` // when everything was asked for last, in seconds since 1970
+	Told     int64  `json:"t"` // when Highest was told first, in seconds since 1970; 0 if all that it tells of was seen, or asked for again
+	Full     int64  `json:"f"` // when everything was asked for last, likewise
+}
+
+// A saved position is one at the end of a run, with the mailboxes that were left behind.
+type saved struct {
+	position
+	Behind []mailbox.Name `json:"b,omitempty"`
 }
 
 // see notes the MODSEQ of what was told. A change that is made later has a higher one, and one that was made meanwhile a
@@ -29,28 +37,43 @@ func (p *position) see(told map[string]*saying) {
 		seen = max(seen, s.modSeq)
 	}
 	p.Seen = max(p.Seen, min(seen, p.Highest))
+	if p.Seen == p.Highest {
+		p.Told = 0
+	}
+}
+
+// secondLook is how long after HIGHESTMODSEQ moved changes are asked for once more, if they were not all seen: it may have
+// told of one that could not be seen yet. What was removed is never seen.
+const secondLook = time.Minute
+
+func (p position) isDoubtful() bool {
+	return p.Told != 0 && p.Seen < p.Highest && time.Since(time.Unix(p.Told, 0)) >= secondLook
 }
 
 // fullEvery is how long changes are taken on trust. Then all flags are compared once.
 const fullEvery = 7 * 24 * time.Hour
 
 // readPosition returns what Position wrote; nothing if that is too old or makes no sense: then everything is asked for.
-func readPosition(text string) position {
-	var p position
+func readPosition(text string) saved {
+	var p saved
 	if err := json.Unmarshal([]byte(text), &p); err != nil || time.Since(time.Unix(p.Full, 0)) > fullEvery {
-		return position{}
+		return saved{}
 	}
 	return p
 }
 
-// Position is how far a run that went to its end knows the account, for the Since of the next one.
-func (a *Account) Position() string {
+// Position is how far a run that went to its end knows the account, for the Since of the next one. In the mailboxes that it
+// left behind, that one looks for all changes.
+func (a *Account) Position(behind []mailbox.Name) string {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.all == "" || a.limit > 0 || a.asked.Highest == 0 {
 		return ""
 	}
-	text, err := json.Marshal(a.asked)
+	if slices.Contains(behind, a.all) && a.since.Highest != 0 {
+		return a.options.Since // changes since then are fewer than all messages
+	}
+	text, err := json.Marshal(saved{a.asked, behind})
 	if err != nil {
 		panic(err) // numbers can always be written
 	}
@@ -83,9 +106,13 @@ func (a *Account) ask(ctx context.Context) error {
 	if all.Name == "" || a.Limit() > 0 {
 		return nil
 	}
-	now := position{Validity: all.Validity, Next: all.Next, Highest: all.Highest, Seen: from.Seen, Full: from.Full}
-	if from == now && from.Highest != 0 {
+	now := position{Validity: all.Validity, Next: all.Next, Highest: all.Highest, Seen: from.Seen, Told: from.Told, Full: from.Full}
+	if from == now && from.Highest != 0 && !from.isDoubtful() {
 		return nil
+	}
+	now.Told = 0
+	if now.Highest != from.Highest {
+		now.Told = time.Now().Unix()
 	}
 	whole := from.Validity != now.Validity || from.Seen == 0 || now.Highest < from.Highest || now.Next < from.Next
 	if whole {
@@ -129,7 +156,7 @@ func (a *Account) questions(whole bool, from, now position) []string {
 	if now.Next > from.Next {
 		q = append(q, fmt.Sprintf("%d:* (%s%s)", from.Next, meta, header))
 	}
-	if now.Highest > from.Highest && from.Next > 1 {
+	if (now.Highest > from.Highest || from.isDoubtful()) && from.Next > 1 {
 		q = append(q, fmt.Sprintf("1:%d (UID X-GM-MSGID FLAGS) (CHANGEDSINCE %d)", from.Next-1, from.Seen))
 	}
 	return q

@@ -34,6 +34,9 @@ func (a *Account) look(ctx context.Context, req mailbox.ScanRequest) (*mailbox.S
 	if req.Since.Mark != "" { // else it is not known, and may be looked at for another reason
 		defer a.compared(req.Name)
 	}
+	if a.isBehind(req.Name) {
+		return a.catchUp(ctx, req)
+	}
 	if scan := a.unopened(req); scan != nil {
 		return scan, nil
 	}
@@ -53,6 +56,18 @@ func (a *Account) look(ctx context.Context, req mailbox.ScanRequest) (*mailbox.S
 	})
 	if err == nil && len(scan.Gone) > 0 && imap.IsWindow(count) {
 		err = a.doubt(ctx, scan)
+	}
+	return scan, err
+}
+
+// catchUp asks a mailbox for everything. Its mark is of the listing before, so that what came since is not overlooked.
+func (a *Account) catchUp(ctx context.Context, req mailbox.ScanRequest) (*mailbox.Scan, error) {
+	scan, err := a.Account.Scan(ctx, req)
+	if err == nil && scan.Cursor.Mark != "" {
+		a.mu.Lock()
+		l := a.folders[req.Name]
+		a.mu.Unlock()
+		scan.Cursor.Mark = a.markAfter(req, l.Validity, l.Next, l.Count)
 	}
 	return scan, err
 }
