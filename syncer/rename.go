@@ -99,31 +99,43 @@ func (r *run) findRenames(ctx context.Context, v *view) ([]rename, error) {
 	return found, nil
 }
 
-// misspelt finds mailboxes of the near side whose names another program wrote down in its own way: as they go over the
-// wire, as mbsync does, or with dots between the levels, as offlineimap does. Nothing may be known of either name yet,
-// and a spelling that fits two mailboxes fits none.
+// misspelt finds mailboxes of the near side that are Misspelt, where nothing is known of either name yet.
 func (v *view) misspelt() []rename {
-	meant := map[mailbox.Name][]mailbox.Name{}
-	for _, name := range v.names {
-		if !v.has(Far, name) {
-			continue
-		}
-		for _, from := range spellings(name, v.infos[Far][name].Raw) {
-			if v.has(Near, from) && !v.exists(Far, from) {
-				meant[from] = append(meant[from], name)
-			}
-		}
-	}
 	var found []rename
-	for _, from := range slices.SortedFunc(maps.Keys(meant), compareNames) {
-		name := meant[from][0]
+	names := Misspelt(v.infos[Far], v.infos[Near])
+	for _, from := range slices.SortedFunc(maps.Keys(names), compareNames) {
 		_, before := v.twins[from]
-		_, known := v.twins[name]
-		if len(meant[from]) == 1 && !before && !known && !v.exists(Near, name) {
-			found = append(found, rename{side: Far, from: from, to: name})
+		_, known := v.twins[names[from]]
+		if !before && !known {
+			found = append(found, rename{side: Far, from: from, to: names[from]})
 		}
 	}
 	return found
+}
+
+// Misspelt finds mailboxes of a Maildir whose names another program wrote down in its own way: as they go over the wire, as
+// mbsync does, or with dots between the levels, as offlineimap does. It returns what the server calls them. A spelling that
+// fits two mailboxes fits none.
+func Misspelt(server, local map[mailbox.Name]mailbox.Info) map[mailbox.Name]mailbox.Name {
+	meant := map[mailbox.Name][]mailbox.Name{}
+	for _, info := range server {
+		if info.NoSelect {
+			continue
+		}
+		for _, from := range spellings(info.Name, info.Raw) {
+			_, taken := server[from]
+			if near, here := local[from]; here && !near.NoSelect && !taken {
+				meant[from] = append(meant[from], info.Name)
+			}
+		}
+	}
+	names := map[mailbox.Name]mailbox.Name{}
+	for from, all := range meant {
+		if _, here := local[all[0]]; len(all) == 1 && !here {
+			names[from] = all[0]
+		}
+	}
+	return names
 }
 
 // spellings returns what other programs may call a mailbox that goes over the wire as raw, with or without the prefix
@@ -145,12 +157,6 @@ func spellings(name mailbox.Name, raw string) []mailbox.Name {
 		}
 	}
 	return all
-}
-
-// exists tells whether a side has the name, if only for the mailboxes below it.
-func (v *view) exists(side Side, name mailbox.Name) bool {
-	_, there := v.infos[side][name]
-	return there
 }
 
 // renamedTo returns the name that a mailbox has now on a side, or none if it was not renamed there. Another one may have

@@ -33,6 +33,7 @@ type restoration struct {
 	bytes   *byteLedger
 	near    *imap.Account
 	mapping *mapping
+	spelt   map[mailbox.Name]mailbox.Name // mailboxes whose names another program wrote down in its own way
 	report  *syncer.Report
 }
 
@@ -117,6 +118,8 @@ func (r *restoration) bring(ctx context.Context, s source) (report *syncer.Repor
 	}
 	if r.mapping = newMapping(r.infos, there, r.selection.rules); r.o.from == "" {
 		r.mapping.special = nil // its mailboxes have the server's own names
+	} else {
+		r.spelt = spelt(there, infos)
 	}
 	names := make([]mailbox.Name, len(infos))
 	for i, info := range infos {
@@ -133,11 +136,34 @@ func (r *restoration) bring(ctx context.Context, s source) (report *syncer.Repor
 
 // to is what the server calls a mailbox of the Maildir.
 func (r *restoration) to(name mailbox.Name) mailbox.Name {
+	if other, ok := r.spelt[name]; ok {
+		name = other
+	}
 	to := r.mapping.to(name)
 	if r.o.to == "" {
 		return to
 	}
 	return mailbox.Name(strings.TrimSuffix(r.o.to, "/")) + "/" + to
+}
+
+// spelt finds the names that mailboxes of a Maildir that another program made have on a server, or would have.
+func spelt(there, here []mailbox.Info) map[mailbox.Name]mailbox.Name {
+	server, local := map[mailbox.Name]mailbox.Info{}, map[mailbox.Name]mailbox.Info{}
+	for _, info := range there {
+		server[info.Name] = info
+	}
+	for _, info := range here {
+		local[info.Name] = info
+	}
+	names := syncer.Misspelt(server, local)
+	for name := range local {
+		plain := mailbox.Name(readable(string(name)))
+		_, taken := local[plain]
+		if _, known := server[name]; !known && !taken && names[name] == "" {
+			names[name] = plain
+		}
+	}
+	return names
 }
 
 // list tells of one message that would be brought back.
