@@ -214,6 +214,33 @@ func TestVerifyStoresOnlyWhatIsOnRecord(t *testing.T) {
 	}
 }
 
+// What is on neither side is told once for each, with one hint.
+func TestVerifyGoneOnBoth(t *testing.T) {
+	w, server := memoryWorld(t, 3)
+	account := imaptest.NewAccount(t, server.Addr, server.User, server.Password)
+	if err := account.Create("Mid"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := account.Append("Mid", smallMail(1)); err != nil {
+		t.Fatal(err)
+	}
+	w.want(0, "", "", "sync")
+	if err := account.Delete("Mid"); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.RemoveAll(filepath.Join(w.maildir(), "Mid")); err != nil {
+		t.Fatal(err)
+	}
+	const hint = "hint: what neither side has any more is settled by the next mailtwin sync work"
+	w.want(exitProblems, "work: Mid: the mailbox is missing in the Maildir, with 1 message\n", hint, "verify")
+	w.want(exitProblems, "work: Mid: the mailbox is missing in the Maildir, with 1 message; not mended: the server does not have it", hint, "verify", "--repair")
+	if strings.Count(w.stderr, "hint: ") != 1 {
+		t.Error(w.stderr)
+	}
+	w.want(0, "", "", "sync")
+	w.want(0, "", "", "verify", "--strict")
+}
+
 // What a repair replaces is in the attic, also if the attic is cleared in each run. It is no message that vanished.
 func TestVerifyAttic(t *testing.T) {
 	w, _ := memoryWorld(t, 3)

@@ -146,10 +146,15 @@ func wordingOf(account string, backup bool, d *syncer.Difference) wording {
 
 // hintAround finds the hint for a difference where its mailbox, the other side, or a repair has something to say.
 func hintAround(d *syncer.Difference, backup bool) string {
+	isMessage := d.Kind == syncer.Absent || d.Kind == syncer.WrongSize || d.Kind == syncer.WrongBytes
 	switch {
 	case d.Anew:
 		return wordings[saying{syncer.Renumbered, syncer.Far, false}].hint
 	case d.Pair.Parked == mailbox.Left && d.Kind != syncer.WrongFlags:
+		return lostHint
+	case d.Gone && (d.Kind == syncer.Absent || d.Kind == syncer.MailboxMissing):
+		return "what neither side has any more is settled by the next {sync}"
+	case d.Gone && isMessage:
 		return lostHint
 	case errors.Is(d.Failed, syncer.ErrNotAll):
 		return "see what became of each message of the mailbox; {repair} tries again"
