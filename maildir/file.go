@@ -86,6 +86,21 @@ func originBase(m mailbox.Message, tag string, digest mailbox.Digest, verbatim b
 	return fmt.Sprintf("%d.%s_%s_%s%s%s", seconds, tag, idInName(m.ID), digest.String()[:digestDigits], again, suffix(verbatim))
 }
 
+// NamedDate returns the InternalDate that the base name of a message tells which was downloaded; zero if it tells none, or
+// one that no server takes.
+func NamedDate(id mailbox.ID) time.Time {
+	text, _, _ := strings.Cut(string(id), ".")
+	seconds, err := strconv.ParseInt(text, 10, 64)
+	if err != nil || seconds == 0 || !ourBase.MatchString(string(id)) {
+		return time.Time{}
+	}
+	date := time.Unix(seconds, 0)
+	if year := date.UTC().Year(); year < 1 || year > 9998 { // in any time zone
+		return time.Time{}
+	}
+	return date
+}
+
 var plainID = regexp.MustCompile(`^[0-9A-Za-z]{1,32}$`)
 
 // idInName returns an ID in a form that may stand in a file name: what is not short and plain is digested.

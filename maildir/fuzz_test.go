@@ -42,6 +42,8 @@ func FuzzFileName(f *testing.F) {
 func FuzzOrigin(f *testing.F) {
 	f.Add(uint32(7), int64(1_700_000_000), false, 1)
 	f.Add(uint32(1<<32-1), int64(-5), true, 2)
+	f.Add(uint32(1), int64(0), true, 1)
+	f.Add(uint32(1), int64(253_402_300_800), true, 1)
 	f.Fuzz(func(t *testing.T, uid uint32, seconds int64, verbatim bool, n int) {
 		digest := mailbox.Digest{1, byte(uid)}
 		m := mailbox.Message{ID: mailbox.ID(strconv.FormatUint(uint64(uid), 10)), InternalDate: time.Unix(seconds, 0)}
@@ -49,6 +51,10 @@ func FuzzOrigin(f *testing.F) {
 		id, start, ok := origin(base, "0badf00d")
 		if !ok || id != m.ID || start != digest.String()[:digestDigits] || isVerbatim(base) != verbatim || strings.ContainsAny(base, ":/") {
 			t.Errorf("%q comes from %q, %q, %v", base, id, start, ok)
+		}
+		date, told := NamedDate(mailbox.ID(base)), seconds != 0 && seconds > -62e9 && seconds < 253e9
+		if date.IsZero() && told || !date.IsZero() && (!date.Equal(m.InternalDate) || date.UTC().Year() > 9999) {
+			t.Errorf("%q has the date %v, want %v", base, date, m.InternalDate)
 		}
 		if _, _, ok := origin(base, "0badf00e"); ok {
 			t.Errorf("%q comes from anywhere", base)

@@ -45,8 +45,14 @@ type Difference struct {
 	// Waits means that the next run is about to settle it: the message came to the far side after last, or the mailbox
 	// did, or an upload was refused and stands on record.
 	Waits bool
-	// Mended means that a repair mended it. Where it could not, Err says why.
+	// Gone means that the far side does not have the message, or the mailbox, any more, or neither side, if it is Absent or
+	// missing.
+	Gone bool
+	// Anew means that the mailbox is Renumbered, so that nobody knows what the far side has of it.
+	Anew bool
+	// Mended means that a repair mended it. Where it could not, Failed says why.
 	Mended bool
+	Failed error
 
 	read bool // it was found by reading the message
 }
@@ -75,6 +81,9 @@ func (l *listing) count() int {
 	return len(l.messages)
 }
 
+// isAbout tells whether it is about that side of a message, or of a mailbox, in that way.
+func (d Difference) isAbout(kind Kind, side Side) bool { return d.Kind == kind && d.Side == side }
+
 // Verified is what was found in one mailbox.
 type Verified struct {
 	Mailbox     mailbox.Name
@@ -99,6 +108,37 @@ func (v *Verified) Add(o *Verified) {
 	v.Kept += o.Kept
 	v.Left += o.Left
 	v.Rewritten += o.Rewritten
+}
+
+// has tells whether something of a kind differs on a side.
+func (v *Verified) has(kind Kind, side Side) bool {
+	return slices.ContainsFunc(v.Differences, func(d Difference) bool { return d.isAbout(kind, side) })
+}
+
+// relate notes of each difference what others say of its message or mailbox.
+func (v *Verified) relate() {
+	var gone [2]map[mailbox.ID]bool
+	for side := range gone {
+		gone[side] = map[mailbox.ID]bool{}
+		for _, d := range v.Differences {
+			if d.isAbout(Absent, Side(side)) {
+				gone[side][d.ID()] = true
+			}
+		}
+	}
+	anew, both := v.has(Renumbered, Far), v.has(MailboxMissing, Far) && v.has(MailboxMissing, Near)
+	for i := range v.Differences {
+		d := &v.Differences[i]
+		d.Anew = anew && d.Side == Near && d.Kind != Unknown
+		switch d.Kind {
+		case MailboxMissing:
+			d.Gone = both
+		case Absent, WrongSize, WrongBytes:
+			other := d.Side.Other()
+			d.Gone = gone[other][idOn(other, d.Pair)]
+		case Unknown, WrongFlags, Unreadable, MailboxUnknown, Renumbered:
+		}
+	}
 }
 
 // compare finds out in what two listings of a mailbox differ from what last has. It takes the messages of last out of the

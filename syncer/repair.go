@@ -26,9 +26,11 @@ type RepairOptions struct {
 
 // Repair mends what Verify found, as far as that can be done from what the far side has, and notes in each Difference what
 // became of it. It changes the near side and the ledger: a message that is missing or has other bytes is fetched again,
-// flags become those of the far side, a mailbox is made. It changes nothing on the far side, and takes no message away.
+// flags become those of the far side, a mailbox is made. It changes nothing on the far side, and takes no message away. What
+// comes and is not what last has on record is not stored. What could not be looked at on the way is added to the Problems.
 func Repair(ctx context.Context, far, near Replica, ledger Ledger, v *Verification, opts RepairOptions) error {
 	r := &repair{side: [2]Replica{far, near}, ledger: ledger, opts: opts}
+	defer func() { v.Problems = append(v.Problems, r.problems...) }()
 	for _, m := range v.Mailboxes {
 		if err := r.mailbox(ctx, m); err != nil {
 			return fmt.Errorf("mailbox %q: %w", string(m.Mailbox), err)
@@ -41,9 +43,21 @@ type repair struct {
 	side   [2]Replica
 	ledger Ledger
 	opts   RepairOptions
+
+	problems []error
 }
 
-var errNotMended = errors.New("the far side does not have it")
+// Why something could not be mended.
+var (
+	// ErrAnew means that the mailbox is Renumbered: what the far side has under an ID now is another message.
+	ErrAnew = errors.New("the far side has numbered the mailbox anew; sync first")
+	// ErrOther means that the far side handed over a message that is not the one on record.
+	ErrOther = errors.New("what the far side has is not what was synced, and was not stored")
+	// ErrNotAll means that a mailbox was made, and not all that was in it came.
+	ErrNotAll = errors.New("it was made again, but not all that was in it came")
+
+	errNotMended = errors.New("the far side does not have it")
+)
 
 func (r *repair) mailbox(ctx context.Context, m *Verified) error {
 	if err := r.make(ctx, m); err != nil {
@@ -75,20 +89,21 @@ func (r *repair) mailbox(ctx context.Context, m *Verified) error {
 
 // sortOut finds out which differences need flags, which need bytes, and whether the next run has to look at everything.
 func sortOut(m *Verified) (flags, fetch []*Difference, anew bool) {
-	gone := map[mailbox.ID]bool{} // on the far side
-	for _, d := range m.Differences {
-		gone[d.Pair.Far] = gone[d.Pair.Far] || d.Kind == Absent && d.Side == Far
-	}
+	missing := m.has(MailboxMissing, Far)
 	for i := range m.Differences {
 		d := &m.Differences[i]
 		switch {
+		case d.isAbout(Unknown, Far) && !d.Waits:
+			d.Waits, anew = true, true
+		case !d.mendable():
+		case d.Anew:
+			d.Failed = ErrAnew
+		case missing:
+			d.Failed = errNotMended
 		case d.Kind == WrongFlags:
 			flags = append(flags, d)
-		case d.Kind == Unknown && d.Side == Far && !d.Waits:
-			d.Waits, anew = true, true
-		case d.Side == Far || d.Kind != Absent && d.Kind != WrongSize && d.Kind != WrongBytes:
-		case d.Pair.Far == "" || d.Pair.Parked == mailbox.Left || gone[d.Pair.Far]:
-			d.Err = errNotMended
+		case d.Pair.Far == "" || d.Pair.Parked == mailbox.Left || d.Gone:
+			d.Failed = errNotMended
 		default:
 			fetch = append(fetch, d)
 		}
@@ -96,37 +111,73 @@ func sortOut(m *Verified) (flags, fetch []*Difference, anew bool) {
 	return flags, fetch, anew
 }
 
+// mendable tells whether the message can be mended if the far side has it.
+func (d *Difference) mendable() bool {
+	switch d.Kind {
+	case WrongFlags:
+		return true
+	case Absent, WrongSize, WrongBytes:
+		return d.Side == Near
+	case Unknown, Unreadable, MailboxMissing, MailboxUnknown, Renumbered:
+	}
+	return false
+}
+
 // make makes a mailbox that the near side lacks, and mends what is missing in it then. Of that only those messages are
 // listed one by one that cannot be mended.
 func (r *repair) make(ctx context.Context, m *Verified) error {
-	lacks := func(side Side) int {
-		return slices.IndexFunc(m.Differences, func(d Difference) bool { return d.Kind == MailboxMissing && d.Side == side })
-	}
-	at := lacks(Near)
-	if at < 0 {
+	at := slices.IndexFunc(m.Differences, func(d Difference) bool { return d.isAbout(MailboxMissing, Near) })
+	switch {
+	case at < 0:
 		return nil
-	}
-	if lacks(Far) >= 0 {
-		m.Differences[at].Err = errNotMended
+	case m.Differences[at].Anew:
+		m.Differences[at].Failed = ErrAnew
+		return nil
+	case m.Differences[at].Gone:
+		m.Differences[at].Failed = errNotMended
 		return nil
 	}
 	if err := r.side[Near].Create(ctx, m.Mailbox); err != nil {
 		return fmt.Errorf("make it again: %w", err)
 	}
+	// Flags that the far side changed come with the messages.
+	m.Differences = slices.DeleteFunc(m.Differences, func(d Difference) bool { return d.Kind == WrongFlags })
 	only := func(name mailbox.Name) bool { return name == m.Mailbox }
 	again, err := Verify(ctx, r.side[Far], r.side[Near], r.ledger, VerifyOptions{Mailboxes: only})
 	if err != nil {
 		return err
 	}
+	r.problems = append(r.problems, again.Problems...)
+	all := len(again.Problems) == 0
 	for _, inside := range again.Mailboxes {
 		if err := r.mailbox(ctx, inside); err != nil {
 			return err
 		}
-		left := slices.DeleteFunc(inside.Differences, func(d Difference) bool { return d.Mended || d.Side == Far })
-		m.Differences = append(m.Differences, left...)
+		left := slices.DeleteFunc(inside.Differences, func(d Difference) bool { return d.Mended })
+		all = all && !slices.ContainsFunc(left, func(d Difference) bool { return !d.Waits })
+		m.include(left)
 	}
-	m.Differences[at].Mended = true
+	for i := range m.Differences {
+		if d := &m.Differences[i]; d.isAbout(MailboxMissing, Near) {
+			if d.Mended = all; !all {
+				d.Failed = ErrNotAll
+			}
+		}
+	}
 	return nil
+}
+
+// include takes over what was found in a mailbox by another look.
+func (v *Verified) include(found []Difference) {
+	known := map[topic]bool{}
+	for _, d := range v.Differences {
+		known[d.topic()] = true
+	}
+	for _, d := range found {
+		if !known[d.topic()] {
+			v.Differences = append(v.Differences, d)
+		}
+	}
 }
 
 // flag gives the near messages the flags that the far side has.
@@ -142,7 +193,7 @@ func (r *repair) flag(ctx context.Context, name mailbox.Name, list []*Difference
 	}
 	err := r.side[Near].SetFlags(ctx, name, changes, func(id mailbox.ID, err error) {
 		if d := byID[id]; d != nil {
-			d.Err = fmt.Errorf("set flags: %w", err)
+			d.Failed = fmt.Errorf("set flags: %w", err)
 		}
 	})
 	if err != nil {
@@ -150,7 +201,7 @@ func (r *repair) flag(ctx context.Context, name mailbox.Name, list []*Difference
 	}
 	update := mailbox.Update{Mailbox: name}
 	for _, d := range list {
-		if d.Err == nil {
+		if d.Failed == nil {
 			d.Pair.Flags = d.Flags[Far]
 			update.Put = append(update.Put, d.Pair)
 		}
@@ -159,7 +210,7 @@ func (r *repair) flag(ctx context.Context, name mailbox.Name, list []*Difference
 		return err
 	}
 	for _, d := range list {
-		d.Mended = d.Err == nil
+		d.Mended = d.Failed == nil
 	}
 	return nil
 }
@@ -195,7 +246,7 @@ func (r *repair) fetchAll(ctx context.Context, name mailbox.Name, list []*Differ
 		}
 		if r.opts.Budget != nil && octets > r.opts.Budget.Left(Far) {
 			for _, d := range list {
-				d.Err = mailbox.ErrQuota
+				d.Failed = mailbox.ErrQuota
 			}
 			return nil
 		}
@@ -235,7 +286,7 @@ func (r *repair) fetch(ctx context.Context, name mailbox.Name, generation string
 	for _, d := range list {
 		ids = append(ids, d.Pair.Far)
 		p.byFar[d.Pair.Far] = d
-		d.Err = errNotDelivered
+		d.Failed = errNotDelivered
 	}
 	err = r.side[Far].Fetch(ctx, name, ids, func(id mailbox.ID, body io.Reader) error { return p.body(ctx, id, body) }, p.problem)
 	if err != nil {
@@ -248,17 +299,17 @@ func (r *repair) fetch(ctx context.Context, name mailbox.Name, generation string
 	for _, s := range stored {
 		d := p.byFar[s.Source]
 		if s.Refused != nil {
-			d.Err = s.Refused
+			d.Failed = s.Refused
 			continue
 		}
-		d.Pair.Near, d.Pair.Flags, d.Err = s.ID, d.Flags[Far], nil
+		d.Pair.Near, d.Pair.Flags, d.Failed = s.ID, d.Flags[Far], nil
 		p.settle(d, s.Content)
 	}
 	if err := r.ledger.Commit(ctx, mailbox.Update{Mailbox: name, Put: p.put}); err != nil {
 		return err
 	}
 	for _, d := range list {
-		d.Mended = d.Err == nil
+		d.Mended = d.Failed == nil
 	}
 	return nil
 }
@@ -281,7 +332,8 @@ func (p *patch) body(ctx context.Context, id mailbox.ID, body io.Reader) error {
 		return nil // nobody asked for it
 	}
 	m := mailbox.Message{ID: id, Flags: d.Flags[Far], Size: d.Pair.Size, InternalDate: d.Pair.InternalDate, Generation: p.generation}
-	counted := &counter{r: body, progress: p.opts.Events}
+	wrong := &mailbox.MessageError{Mailbox: p.name, ID: id, Err: ErrOther}
+	counted := &proof{r: &counter{r: body, progress: p.opts.Events}, sum: mailbox.NewSummer(), pair: d.Pair, wrong: wrong}
 	var err error
 	if d.Kind == Absent {
 		err = p.batch.Add(ctx, m, counted)
@@ -290,7 +342,7 @@ func (p *patch) body(ctx context.Context, id mailbox.ID, body io.Reader) error {
 	}
 	var one *mailbox.MessageError
 	if errors.As(err, &one) {
-		d.Err = one.Err
+		d.Failed = one.Err
 		return nil
 	}
 	if err == nil && p.opts.Events != nil {
@@ -306,10 +358,39 @@ func (p *patch) mend(ctx context.Context, d *Difference, m mailbox.Message, body
 	}
 	content, err := mender.Mend(ctx, p.name, d.Pair.Near, m, body)
 	if err == nil {
-		d.Err = nil
+		d.Failed = nil
 		p.settle(d, content)
 	}
 	return err
+}
+
+// A proof reads a message and fails at its end, so that it is not stored, if it is not the one on record.
+type proof struct {
+	r     io.Reader
+	sum   *mailbox.Summer
+	pair  mailbox.Pair
+	wrong error
+}
+
+func (p *proof) Read(buffer []byte) (int, error) {
+	n, err := p.r.Read(buffer)
+	p.sum.Write(buffer[:n]) //nolint:errcheck // a Summer never fails
+	if errors.Is(err, io.EOF) && !isOnRecord(p.pair, p.sum.Content()) {
+		err = p.wrong
+	}
+	return n, err
+}
+
+// isOnRecord tells whether a message of the far side is what last has of it. What it made of an upload was never read, and
+// may have a form of its own: then the Message-ID is all that there is to compare.
+func isOnRecord(p mailbox.Pair, c mailbox.Content) bool {
+	switch {
+	case p.Digest.IsZero() && p.FarDigest.IsZero():
+		return true
+	case c.Digest == p.Digest || c.Digest == p.FarDigest:
+		return true
+	}
+	return p.FarDigest.IsZero() && c.MessageID != "" && c.Hint() == p.Hint
 }
 
 // settle puts a pair on record with what its near message has now.
@@ -323,6 +404,6 @@ func (p *patch) settle(d *Difference, content mailbox.Content) {
 
 func (p *patch) problem(id mailbox.ID, err error) {
 	if d := p.byFar[id]; d != nil {
-		d.Err = err
+		d.Failed = err
 	}
 }

@@ -77,6 +77,9 @@ func Verify(ctx context.Context, far, near Replica, ledger Ledger, opts VerifyOp
 	if err := v.readAll(ctx); err != nil {
 		return nil, err
 	}
+	for _, m := range v.found.Mailboxes {
+		m.relate()
+	}
 	return v.found, ctx.Err()
 }
 
@@ -111,21 +114,15 @@ func (v *Verification) Doubtful() map[mailbox.Name]bool {
 // Confirm takes over what a second look at the Doubtful mailboxes found, and leaves only those differences that both
 // found. What was found by reading stays: a second look need not read again.
 func (v *Verification) Confirm(again *Verification) {
-	type key struct {
-		kind Kind
-		side Side
-		mailbox.Place
-	}
-	keyOf := func(d *Difference) key { return key{d.Kind, d.Side, mailbox.Place{Mailbox: d.Mailbox, ID: d.ID()}} }
-	doubtful, first, second := v.Doubtful(), map[key]bool{}, map[key]bool{}
+	doubtful, first, second := v.Doubtful(), map[topic]bool{}, map[topic]bool{}
 	for d := range v.Differences() {
-		first[keyOf(d)] = true
+		first[d.topic()] = true
 	}
 	looks := map[mailbox.Name]*Verified{}
 	for _, m := range again.Mailboxes {
-		m.Differences = slices.DeleteFunc(m.Differences, func(d Difference) bool { return !first[keyOf(&d)] })
+		m.Differences = slices.DeleteFunc(m.Differences, func(d Difference) bool { return !first[d.topic()] })
 		for i := range m.Differences {
-			second[keyOf(&m.Differences[i])] = true
+			second[m.Differences[i].topic()] = true
 		}
 		looks[m.Mailbox] = m
 	}
@@ -138,11 +135,12 @@ func (v *Verification) Confirm(again *Verification) {
 			continue
 		default:
 			for _, d := range m.Differences {
-				if d.read && !second[keyOf(&d)] {
+				if d.read && !second[d.topic()] {
 					look.Differences = append(look.Differences, d)
 				}
 			}
 			look.Read = m.Read
+			look.relate()
 			m = look
 		}
 		kept = append(kept, m)
@@ -150,6 +148,17 @@ func (v *Verification) Confirm(again *Verification) {
 	v.Mailboxes = kept
 	v.Problems = slices.DeleteFunc(v.Problems, func(err error) bool { _, ok := placeOf(err); return ok })
 	v.Problems = append(v.Problems, again.Problems...)
+}
+
+// A topic is what a difference is about. No two of one look have the same.
+type topic struct {
+	kind Kind
+	side Side
+	mailbox.Place
+}
+
+func (d *Difference) topic() topic {
+	return topic{d.Kind, d.Side, mailbox.Place{Mailbox: d.Mailbox, ID: d.ID()}}
 }
 
 type verifier struct {

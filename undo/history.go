@@ -30,6 +30,7 @@ type sequel struct {
 // A past is what the history tells of a run, of what became of its messages since, and of what the attic may have of
 // them.
 type past struct {
+	run     mailbox.Outcome                           // that is to be undone
 	changes []change                                  // the last one first
 	about   map[mailbox.Digest]bool                   // its messages
 	gone    map[mailbox.Place]sequel                  // by near place, and by far place
@@ -45,10 +46,12 @@ func remember(ctx context.Context, ledger Ledger, run uint64) (*past, error) {
 	if err != nil {
 		return nil, err
 	}
-	if !slices.ContainsFunc(runs, func(r mailbox.Outcome) bool { return r.Run == run }) {
+	at := slices.IndexFunc(runs, func(r mailbox.Outcome) bool { return r.Run == run })
+	if at < 0 {
 		return nil, fmt.Errorf("run %d: %w", run, ErrNoRun)
 	}
 	p := &past{
+		run:   runs[at],
 		about: map[mailbox.Digest]bool{}, gone: map[mailbox.Place]sequel{}, flagged: map[mailbox.Place]map[mailbox.Flag]uint64{},
 		shelves: map[mailbox.Digest][]mailbox.Located{}, names: map[mailbox.Name]mailbox.Name{},
 	}

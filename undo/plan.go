@@ -10,6 +10,7 @@ import (
 // A Plan is what there is to do to undo a run.
 type Plan struct {
 	Run      uint64
+	Record   mailbox.Outcome  // of the run; what it added stays
 	Create   []mailbox.Name   // to be made on the near side
 	Return   []Return         // to be put back on the near side
 	Flags    []Flags          // to be set back on the near side
@@ -92,7 +93,7 @@ func Make(ctx context.Context, ledger Ledger, tree Maildir, run uint64, absent m
 		return nil, err
 	}
 	m := &planner{
-		past: past, present: now, plan: &Plan{Run: run, spelt: now.spelt, synced: now.synced},
+		past: past, present: now, plan: &Plan{Run: run, Record: past.run, spelt: now.spelt, synced: now.synced},
 		need: past.need(), recalled: map[mailbox.Digest]bool{}, absent: absent,
 	}
 	for _, c := range past.changes {

@@ -106,7 +106,11 @@ func (e *heldBackup) hint(account string) string {
 	if errors.As(e.error, &brake) && brake.Side == syncer.Far {
 		return "nothing is taken away for it in the Maildir; all else goes on. If the flags were taken away on purpose: mailtwin backup --refill " + account
 	}
-	return "is the disk mounted, and is maildir the right folder? Nothing was changed. To fetch all mail again: mailtwin backup --refill " + account
+	const mounted = "is the disk mounted, and is maildir the right folder? Nothing was changed. To fetch all mail again"
+	if brake != nil && brake.Err != nil { // the directory itself is not there, and no backup makes it anew by itself
+		return mounted + ", make an empty directory there: mailtwin backup --refill " + account
+	}
+	return mounted + ": mailtwin backup --refill " + account
 }
 
 // settingPruned is the day on which the backup was last looked through for mail that was kept for long enough.

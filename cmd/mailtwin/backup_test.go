@@ -76,3 +76,23 @@ func TestBackupKeepDeleted(t *testing.T) {
 		t.Errorf("%d messages are here after --refill", n)
 	}
 }
+
+// Where the Maildir is not there, all verbs say what helps a backup, whose state is not to be thrown away.
+func TestBackupNoMaildir(t *testing.T) {
+	w, _ := memoryWorld(t, 3)
+	w.set("mode", "backup")
+	w.want(exitDone, "", "", "backup")
+	if err := os.RemoveAll(w.maildir()); err != nil {
+		t.Fatal(err)
+	}
+	const hint = "hint: is the disk mounted, and is maildir the right folder? Nothing was changed. "
+	w.want(exitBrake, "", hint+"To fetch all mail again, make an empty directory there: mailtwin backup --refill work", "backup")
+	w.want(exitBrake, "", hint+"To fetch all mail again, make an empty directory there: mailtwin backup --refill work", "verify")
+	w.want(exitBrake, "", hint+"If the mail lies elsewhere now: mailtwin restore --from DIRECTORY work", "restore", "work")
+	if err := os.Mkdir(w.maildir(), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	w.want(exitBrake, "", hint+"To fetch all mail again: mailtwin backup --refill work", "verify")
+	w.want(exitDone, "", "", "backup", "--refill", "work")
+	w.want(exitDone, "", "", "verify", "--deep")
+}

@@ -127,7 +127,11 @@ func (r *restoration) bring(ctx context.Context, s source) (report *syncer.Repor
 	}
 	patterns := mailbox.Patterns(r.o.mailboxes)
 	defer tellLimit(r.teller, near)
-	return syncer.Run(ctx, nearSide{tree}, syncer.NewAs(near, names, r.to), ledger, syncer.Options{
+	var from syncer.Replica = nearSide{tree}
+	if r.o.from == "" {
+		from = datedSide{nearSide{tree}, r.ledger}
+	}
+	return syncer.Run(ctx, from, syncer.NewAs(near, names, r.to), ledger, syncer.Options{
 		Direction: syncer.Transfer, AsFound: true, DryRun: r.o.dryRun, Events: r.teller, Mailboxes: patterns.Match,
 		Choose: r.selection.chooses(s.among), Once: r.near.Has(gmail.Capability), Listed: r.list, Workers: r.near.Parallel(),
 		Budget: restoreBudget{r.bytes}, Now: r.env.clock,

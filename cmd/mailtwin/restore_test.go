@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"strings"
@@ -95,6 +96,76 @@ func TestRestoreNothing(t *testing.T) {
 
 	m := newMigration(t, &end{addr: server.Addr, user: server.User, password: server.Password}, dovecotEnd(t))
 	m.want(exitUsage, "", "no mailbox of the source has such a name", "migrate", "--mailbox", "Nope", "old", "new")
+}
+
+// Mail comes back with the dates that it had on the server, though the files were touched: the state has them, and without
+// a state the names of the files. Another Maildir has nothing but the dates of its files.
+func TestRestoreDates(t *testing.T) {
+	w, server := memoryWorld(t, 4)
+	account := imaptest.NewAccount(t, server.Addr, server.User, server.Password)
+	dates := func() map[string]time.Time {
+		t.Helper()
+		copies, err := account.Read("INBOX")
+		if err != nil || len(copies) == 0 {
+			t.Fatal(copies, err)
+		}
+		dates := map[string]time.Time{}
+		for _, c := range copies {
+			dates[fmt.Sprintf("%x", c.Sum[:6])] = c.Date.UTC()
+		}
+		return dates
+	}
+	w.want(0, "", "", "sync")
+	was := dates()
+	now := time.Now().Truncate(time.Second).UTC()
+	files := w.inbox()
+	// One has a name that says nothing, and one has no date on record.
+	own := filepath.Join(filepath.Dir(files[0]), "1700000000.own.host:2,S")
+	if err := os.Rename(files[0], own); err != nil {
+		t.Fatal(err)
+	}
+	w.want(0, "", "", "sync")
+	restored := func(args ...string) map[string]time.Time {
+		t.Helper()
+		for _, path := range append(w.inbox(), own) {
+			if err := os.Chtimes(path, now, now); err != nil {
+				t.Fatal(err)
+			}
+		}
+		copies, err := account.Messages("INBOX")
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, c := range copies {
+			if err := account.Expunge("INBOX", c.UID); err != nil {
+				t.Fatal(err)
+			}
+		}
+		w.want(0, "4 messages brought back, 0 there already", "", append([]string{"restore", "work"}, args...)...)
+		return dates()
+	}
+	if got := restored(); !maps.Equal(got, was) {
+		t.Errorf("with a state: %v, want %v", got, was)
+	}
+	if err := os.Rename(w.state(), w.state()+".away"); err != nil {
+		t.Fatal(err)
+	}
+	got, same := restored(), 0
+	for sum, date := range got {
+		if date.Equal(was[sum]) {
+			same++
+		} else if !date.Equal(now) {
+			t.Errorf("without a state one has the date %v", date)
+		}
+	}
+	if same != 3 {
+		t.Errorf("without a state %d of 4 dates are the same", same)
+	}
+	for _, date := range restored("--from", w.maildir()) {
+		if !date.Equal(now) {
+			t.Errorf("with --from one has the date %v", date)
+		}
+	}
 }
 
 func mkdir(t *testing.T, path ...string) string {

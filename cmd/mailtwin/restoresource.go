@@ -143,7 +143,16 @@ func (r *restoration) noSource(err error) error {
 	case r.ledger == nil: // no mail was ever there, as far as is known
 		return &usageError{err}
 	}
-	return &syncer.BrakeError{Side: syncer.Far, Err: err}
+	return &lostSource{&syncer.BrakeError{Side: syncer.Far, Err: err}}
+}
+
+// A lostSource is an account's Maildir that was there, and is to be read.
+type lostSource struct{ error }
+
+func (e *lostSource) Unwrap() error { return e.error }
+
+func (*lostSource) hint(account string) string {
+	return "is the disk mounted, and is maildir the right folder? Nothing was changed. If the mail lies elsewhere now: mailtwin restore --from DIRECTORY " + account
 }
 
 // unlisted are the directories below a root that have mail and are none of the mailboxes that are listed.

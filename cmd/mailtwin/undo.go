@@ -34,7 +34,8 @@ flags and names that it carried over. It shows what it is about to do, and asks.
 since then is left alone. mailtwin history lists the runs; without an account, there must be only one.
 
 It puts the mail back in the Maildir, from the attic, from the Trash or from another mailbox, and then
-syncs. It may be stopped at any moment, and run again. It is itself a run, and can be undone.
+syncs. It may be stopped at any moment, and run again. It is itself a run, and can be undone; but what it
+brought back as new mail stays then.
 
 ` + exitStatuses,
 		Example: `  mailtwin history work          # which run was it?

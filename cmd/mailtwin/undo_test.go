@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -63,6 +64,29 @@ func TestUndoAsks(t *testing.T) {
 	}
 	w.prepare = nil
 	w.want(0, "work: nothing to undo: all that can be is as it was before run 2\n", "", "undo", "2", "-y")
+}
+
+// An undo that is undone takes nothing away again, and says so.
+func TestUndoUndone(t *testing.T) {
+	w, server := memoryWorld(t, 4)
+	w.want(0, "", "", "sync")
+	account := imaptest.NewAccount(t, server.Addr, server.User, server.Password)
+	if err := errors.Join(account.Expunge("INBOX", 1), account.Flag("INBOX", []uint32{2}, []string{`\Flagged`}, nil)); err != nil {
+		t.Fatal(err)
+	}
+	w.want(0, "", "", "sync")
+	w.want(0, "work: run 2 is undone\n", "", "undo", "-y", "2")
+	if strings.Contains(w.stdout, "stays") {
+		t.Errorf("nothing came with run 2: %s", w.stdout)
+	}
+	const stays = "work: what came with run 3 stays: 1 uploaded\n"
+	w.want(0, stays+"work: dry run, nothing was changed", "", "undo", "-n", "3")
+	w.want(0, "work: run 3 is undone; what came with it stays\n", "", "undo", "-y", "3")
+	if !strings.Contains(w.stdout, stays) || len(w.inbox()) != 4 {
+		t.Errorf("%d messages\n%s", len(w.inbox()), w.stdout)
+	}
+	w.want(0, stays+"work: nothing to undo: all that can be is as it was before run 3", "", "undo", "-y", "3")
+	w.want(0, `"stays":"1 uploaded"`, "", "undo", "-y", "3", "--json")
 }
 
 func TestUndoArguments(t *testing.T) {

@@ -24,6 +24,9 @@ func (u *undoing) tellPlan(p *undo.Plan) {
 	for _, line := range planLines(p) {
 		u.env.print("%s: %s", name, line)
 	}
+	if words := countWords(added(p)); words != "" {
+		u.env.print("%s: what came with run %d stays: %s", name, p.Run, words)
+	}
 	for _, line := range leftLines(p) {
 		u.env.print("%s: %s", name, line)
 	}
@@ -61,7 +64,25 @@ func (u *undoing) tellEnd() {
 	if n := len(u.last.Left); n > 0 {
 		but = fmt.Sprintf(" but for %s that %s left alone", plural(n, "change"), map[bool]string{true: "was", false: "were"}[n == 1])
 	}
+	if countWords(added(u.last)) != "" {
+		but += "; what came with it stays"
+	}
 	u.env.print("%s: run %d is undone%s", show(u.account.name), u.run, but)
+}
+
+// added is what the run of a plan brought back, if that was an undo: to undo it takes nothing away again. What a sync
+// brought into the Trash an undo may move.
+func added(p *undo.Plan) mailbox.Outcome {
+	if !strings.HasPrefix(p.Record.Command, "undo ") {
+		return mailbox.Outcome{}
+	}
+	came := mailbox.Outcome{Downloaded: p.Record.Downloaded, Uploaded: p.Record.Uploaded}
+	for _, c := range p.Record.Mailboxes {
+		came.Mailboxes = append(came.Mailboxes, mailbox.Counts{
+			Mailbox: c.Mailbox, Downloaded: c.Downloaded, Uploaded: c.Uploaded, Copied: c.Copied, Created: c.Created,
+		})
+	}
+	return came
 }
 
 // planLines says what a plan does: a line for each mailbox.
@@ -210,6 +231,6 @@ func planJSON(p *undo.Plan) map[string]any {
 		})
 	}
 	return map[string]any{
-		"run": p.Run, "mailboxes": mailboxes, "created": created, "renamed": renamed, "left_alone": left, "settled": p.Settled,
+		"run": p.Run, "mailboxes": mailboxes, "stays": countWords(added(p)), "created": created, "renamed": renamed, "left_alone": left, "settled": p.Settled,
 	}
 }

@@ -45,8 +45,8 @@ downloaded again and compared byte for byte.
 Mail that came to the server after the last sync is told, but is no difference, unless with --strict.
 
 --repair mends the Maildir from what the server has: files that are missing, short or changed are fetched
-again, and flags set to those of the server. What was there is in the attic. Nothing is changed on the
-server. What cannot be mended is named.
+again, and flags set to those of the server. What was there is in the attic. What comes is stored only if
+it is what was synced. Nothing is changed on the server. What cannot be mended is named.
 
 ` + verifyStatuses,
 		Example: `  mailtwin verify                      # all accounts, quickly

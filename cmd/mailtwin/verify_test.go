@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"slices"
@@ -105,6 +106,139 @@ func TestVerifyMailboxes(t *testing.T) {
 	}
 	w.want(0, "work: Empty: the mailbox is only in the Maildir, and empty", "", "verify", "-v")
 	w.want(exitProblems, "Empty", "makes the mailbox on the server", "verify", "--strict")
+}
+
+// What the server has under a number in a mailbox that it numbered anew is another message, and is not fetched for one that
+// is missing here. The next sync settles it.
+func TestVerifyRenumbered(t *testing.T) {
+	w, server := memoryWorld(t, 1)
+	account := imaptest.NewAccount(t, server.Addr, server.User, server.Password)
+	must := func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	fill := func(name string, from int) {
+		t.Helper()
+		must(account.Create(name))
+		for n := range 3 {
+			_, err := account.Append(name, smallMail(from+n))
+			must(err)
+		}
+	}
+	fill("Mid", 0)
+	w.want(0, "", "", "sync")
+	must(account.Delete("Mid"))
+	fill("Other", 10)
+	must(account.Rename("Other", "Mid"))
+	mid := filepath.Join(w.maildir(), "Mid")
+	files, err := filepath.Glob(filepath.Join(mid, "*", "*_1_*"))
+	if err != nil || len(files) != 1 {
+		t.Fatal(files, err)
+	}
+	away := filepath.Join(w.dir, "away")
+	must(os.Rename(files[0], away))
+	w.want(exitProblems, "work: Mid, UID 1: the file is missing in the Maildir", "hint: the next mailtwin sync work recognises the messages by their content; verify again after it", "verify")
+	if strings.Contains(w.stderr, "--repair") {
+		t.Errorf("it advises a repair: %s", w.stderr)
+	}
+	w.want(exitProblems, "; not mended: the server has numbered the mailbox anew; sync first", "verify again after it", "verify", "--repair")
+	if strings.Contains(w.stdout, "; mended") {
+		t.Error(w.stdout)
+	}
+	if now, _ := filepath.Glob(filepath.Join(mid, "*", "*_*")); len(now) != 2 {
+		t.Errorf("it stored something: %q", now)
+	}
+	must(os.Rename(away, files[0]))
+	must(os.Rename(mid, away))
+	w.want(exitProblems, "work: Mid: the mailbox is missing in the Maildir, with 3 messages; not mended: the server has numbered the mailbox anew; sync first", "verify again after it", "verify", "--repair")
+	w.absent(mid)
+	w.want(0, "work: Mid: new mailbox in the Maildir, 3 downloaded\n", "", "sync", "-v")
+	w.want(0, "", "", "verify", "--deep", "--strict")
+}
+
+// What comes and is not what is on record is stored nowhere, neither as a new file nor in the place of one.
+func TestVerifyStoresOnlyWhatIsOnRecord(t *testing.T) {
+	w, _ := memoryWorld(t, 3)
+	w.want(0, "", "", "sync")
+	ledger, err := state.Open(t.Context(), w.state(), state.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	update := mailbox.Update{Mailbox: mailbox.Inbox}
+	for pair, err := range ledger.Pairs(t.Context(), mailbox.Inbox) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if pair.Far != "3" {
+			pair.Digest[0] ^= 1
+			pair.FarDigest = pair.Digest
+			update.Put = append(update.Put, pair)
+		}
+	}
+	if err := errors.Join(ledger.Commit(t.Context(), update), ledger.Close()); err != nil {
+		t.Fatal(err)
+	}
+	for _, pair := range update.Put {
+		files, err := filepath.Glob(filepath.Join(w.maildir(), "INBOX", "*", string(pair.Near)+"*"))
+		if err != nil || len(files) != 1 {
+			t.Fatal(files, err)
+		}
+		if pair.Far == "1" {
+			err = os.Remove(files[0])
+		} else {
+			err = os.WriteFile(files[0], []byte("damaged"), 0o600)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	w.want(exitProblems, "not mended: what the server has is not what was synced, and was not stored",
+		"look for that in another copy of the Maildir, and put it back before the next mailtwin sync work, which takes it for removed\n", "verify", "--repair")
+	if strings.Contains(w.stdout, "; mended") || strings.Count(w.stdout, "not what was synced") != 2 {
+		t.Error(w.stdout)
+	}
+	files, err := filepath.Glob(filepath.Join(w.maildir(), "INBOX", "*", "*"))
+	if err != nil || len(files) != 2 {
+		t.Errorf("there are %q, %v", files, err)
+	}
+	for _, pair := range update.Put {
+		if pair.Far == "1" {
+			continue
+		}
+		at := slices.IndexFunc(files, func(path string) bool { return strings.Contains(path, string(pair.Near)) })
+		if text, err := os.ReadFile(files[at]); err != nil || string(text) != "damaged" {
+			t.Errorf("%s has %.40q, %v", pair.Near, text, err)
+		}
+	}
+}
+
+// What is on neither side is told once for each, with one hint.
+func TestVerifyGoneOnBoth(t *testing.T) {
+	w, server := memoryWorld(t, 3)
+	account := imaptest.NewAccount(t, server.Addr, server.User, server.Password)
+	if err := account.Create("Mid"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := account.Append("Mid", smallMail(1)); err != nil {
+		t.Fatal(err)
+	}
+	w.want(0, "", "", "sync")
+	if err := account.Delete("Mid"); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.RemoveAll(filepath.Join(w.maildir(), "Mid")); err != nil {
+		t.Fatal(err)
+	}
+	const hint = "hint: what neither side has any more is settled by the next mailtwin sync work"
+	w.want(exitProblems, "work: Mid: the mailbox is missing in the Maildir, with 1 message\n", hint, "verify")
+	w.want(exitProblems, "work: Mid: the mailbox is missing in the Maildir, with 1 message; not mended: the server does not have it", hint, "verify", "--repair")
+	if strings.Count(w.stderr, "hint: ") != 1 {
+		t.Error(w.stderr)
+	}
+	w.want(0, "", "", "sync")
+	w.want(0, "", "", "verify", "--strict")
 }
 
 // What a repair replaces is in the attic, also if the attic is cleared in each run. It is no message that vanished.

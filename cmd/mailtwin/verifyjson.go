@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"time"
 
@@ -36,8 +37,8 @@ func (v *verifyRun) fields(d *syncer.Difference, about heading) map[string]any {
 	if v.opts.repair {
 		fields["repair"] = repairWord(d)
 	}
-	if d.Err != nil {
-		fields["error"] = usersWords.Replace(d.Err.Error())
+	if err := cmp.Or(d.Failed, d.Err); err != nil {
+		fields["error"] = usersWords.Replace(err.Error())
 	}
 	return fields
 }

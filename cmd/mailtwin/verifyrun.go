@@ -46,15 +46,16 @@ func (v *verifyRun) run(ctx context.Context) (err error) {
 	if len(twins) == 0 {
 		return &neverSynced{v.account.verb()}
 	}
-	if v.near, err = v.openSame(ctx, false); err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, v.near.Close()) }()
 	settings, err := v.ledger.Settings()
 	if err != nil {
 		return err
 	}
 	v.backup = v.isBackup() || v.account.Mode == "" && settings[settingMode] == modeBackup
+	v.o.backup = v.backup // so that a brake is told in the words of a backup
+	if v.near, err = v.openSame(ctx, false); err != nil {
+		return v.held(err)
+	}
+	defer func() { err = errors.Join(err, v.near.Close()) }()
 	bytes, err := v.openBytes()
 	if err != nil {
 		return err

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -23,8 +24,10 @@ const (
 	atticNote   = "removes it here, too, and keeps it in the attic for a while"
 	broughtBack = ". To have it on the server again: mailtwin restore {account}"
 	onPurpose   = ". If you removed it on purpose, the next {sync} removes it on the server, too"
-	keepHint    = "the copy here is as it was synced. To take over that of the server, move the file away and run {repair}"
+	keepHint    = "the copy here is as it was synced, and stays so. To have that of the server, too, save it with a mail program"
 	fetchHint   = "{repair} fetches the message again, and keeps what is here in the attic"
+	lostHint    = "the server no longer has the message: look for it in the attic, or in another copy of the Maildir"
+	otherHint   = "the server now has another message in place of the one that was synced: look for that in another copy of the Maildir"
 )
 
 var wordings = map[saying]wording{
@@ -122,8 +125,8 @@ func wordingOf(account string, backup bool, d *syncer.Difference) wording {
 	if hint := backupHints[what]; backup && hint != "" {
 		w.hint = hint
 	}
-	if d.Pair.Parked == mailbox.Left && d.Kind != syncer.WrongFlags {
-		w.hint = "the server no longer has the message: look for it in the attic, or in another copy of the Maildir"
+	if hint := hintAround(d, backup); hint != "" {
+		w.hint = hint
 	}
 	if d.Kind == syncer.MailboxMissing && d.Err != nil {
 		w = wording{"{error}", "put it back where it was; or {repair} makes what is missing, and fetches the messages again"}
@@ -139,6 +142,28 @@ func wordingOf(account string, backup bool, d *syncer.Difference) wording {
 		"{near flags}", flagText(d.Flags[syncer.Near]), "{last flags}", flagText(d.Pair.Flags),
 	)
 	return wording{usersWords.Replace(fill.Replace(w.text)), fill.Replace(w.hint)}
+}
+
+// hintAround finds the hint for a difference where its mailbox, the other side, or a repair has something to say.
+func hintAround(d *syncer.Difference, backup bool) string {
+	isMessage := d.Kind == syncer.Absent || d.Kind == syncer.WrongSize || d.Kind == syncer.WrongBytes
+	switch {
+	case d.Anew:
+		return wordings[saying{syncer.Renumbered, syncer.Far, false}].hint
+	case d.Pair.Parked == mailbox.Left && d.Kind != syncer.WrongFlags:
+		return lostHint
+	case d.Gone && (d.Kind == syncer.Absent || d.Kind == syncer.MailboxMissing):
+		return "what neither side has any more is settled by the next {sync}"
+	case d.Gone && isMessage:
+		return lostHint
+	case errors.Is(d.Failed, syncer.ErrNotAll):
+		return "see what became of each message of the mailbox; {repair} tries again"
+	case errors.Is(d.Failed, syncer.ErrOther) && d.Kind == syncer.Absent && !backup:
+		return otherHint + ", and put it back before the next {sync}, which takes it for removed"
+	case errors.Is(d.Failed, syncer.ErrOther):
+		return otherHint
+	}
+	return ""
 }
 
 func flagText(f mailbox.Flags) string {
@@ -162,8 +187,8 @@ func mending(d *syncer.Difference) string {
 		return "mended: fetched again"
 	case d.Waits:
 		return "the next sync looks at it"
-	case d.Err != nil && d.Kind != syncer.Unreadable:
-		return fmt.Sprintf("not mended: %s", usersWords.Replace(d.Err.Error()))
+	case d.Failed != nil:
+		return fmt.Sprintf("not mended: %s", usersWords.Replace(d.Failed.Error()))
 	}
 	return "not mended"
 }
