@@ -72,3 +72,42 @@ func TestGmailFilesWhatIsSent(t *testing.T) {
 	w.want(0, "", "", "sync")
 	w.agree("removed here")
 }
+
+// Each version of a draft but the last one stays in All Mail. It goes to the Trash when its file is removed there as well, or
+// when it is moved there from Drafts.
+func TestGmailDrafts(t *testing.T) {
+	w := gmWorld(t, gimap.Options{})
+	w.syncAlso(`\Trash`)
+	w.lay(gmMail(4), "INBOX")
+	w.lay(gmMail(5), "Drafts")
+	w.want(0, "", "", "sync")
+	for n := range 3 { // postponed, gone on with, gone on with
+		if n > 0 {
+			w.remove(n-1, gmNames["Drafts"])
+		}
+		w.does(n, "here new Drafts")
+		w.want(0, "", "", "sync")
+	}
+	w.does(2, "here mv Drafts Trash")
+	w.does(0, "here rm All")
+	w.want(0, "", "", "sync")
+	w.agree("in the end")
+	if got, want := [3]string{w.far(0), w.far(1), w.far(2)}, [3]string{"Trash", "All", "Trash"}; got != want {
+		t.Errorf("the versions are in %q, not %q", got, want)
+	}
+}
+
+// Drafts that are kept out of the sync stay on this machine.
+func TestGmailDraftsHere(t *testing.T) {
+	w := gmWorld(t, gimap.Options{})
+	w.line(strings.TrimSuffix(mailboxesLine(t, "mutt.md"), "]") + `, "![Gmail]/Drafts"]`)
+	w.lay(gmMail(4), "INBOX")
+	w.lay(gmMail(5), "Drafts")
+	w.want(0, "", "", "sync")
+	w.here(0, "mkdir", []string{"Drafts"})
+	w.does(0, "here new Drafts")
+	w.want(0, "", "", "sync")
+	if len(w.g.Messages()) != 2 || w.near(5) != "All" || len(w.files(gmNames["Drafts"])) != 1 {
+		t.Errorf("%d messages on Gmail; the draft of the web is here in %q", len(w.g.Messages()), w.near(5))
+	}
+}
