@@ -149,15 +149,20 @@ func (a *Account) WireName(name mailbox.Name) (string, error) { return a.wireNam
 
 var errTooMany = errors.New("a search for one message finds too many")
 
-// Find returns the messages of a mailbox that a SEARCH with one key finds.
-func (a *Account) Find(ctx context.Context, name mailbox.Name, key, value string) ([]mailbox.ID, error) {
+// Find returns the messages of a mailbox that a SEARCH with one key finds, for one value or another: as many searches, all in
+// one flight. Which of them found which message, the answers do not say.
+func (a *Account) Find(ctx context.Context, name mailbox.Name, key string, values ...string) ([]mailbox.ID, error) {
 	var ids []mailbox.ID
 	err := a.repeat(ctx, name, func(s *session) error {
 		ids = nil
 		if _, err := s.open(ctx, name, false); err != nil { // anew, for what just came
 			return err
 		}
-		status, err := s.conn.Exec(ctx, func(r *wire.Response) error {
+		cmds := make([]*wire.Command, len(values))
+		for i, value := range values {
+			cmds[i] = wire.Cmd("UID SEARCH").Raw(key).String(value)
+		}
+		status, err := s.exec(ctx, func(r *wire.Response) error {
 			if r.Kind != "SEARCH" {
 				return nil
 			}
@@ -167,11 +172,16 @@ func (a *Account) Find(ctx context.Context, name mailbox.Name, key, value string
 			}
 			each(answer.All, func(uid uint32) { ids = append(ids, idOf(uid)) })
 			return err
-		}, wire.Cmd("UID SEARCH").Raw(key).String(value))
+		}, cmds)
 		if err != nil {
 			return err
 		}
-		return status[0].Err()
+		for _, answer := range status {
+			if err := answer.Err(); err != nil {
+				return err
+			}
+		}
+		return nil
 	})
 	return ids, named(name, "search", err)
 }

@@ -198,7 +198,7 @@ func (a *applier) removed(ctx context.Context, j *job, side Side, part []Change,
 // orAlone is what else may keep a message where it is.
 func (a *applier) orAlone(side Side) string {
 	if far, shares := a.side[side].(Labeler); shares && far.Whole() == "" {
-		return ", or no other mailbox that is synced has it, and All Mail is hidden"
+		return ", or no other mailbox that is synced has it, and All Mail is hidden, or cannot be listed"
 	}
 	return ""
 }

@@ -65,8 +65,12 @@ const (
 		"it is. To have all mail shown: Gmail's settings, Forwarding and POP/IMAP, Folder size limits, Do not limit"
 )
 
-// tellHidden tells once that All Mail is not shown, and which mailboxes that were synced are not shown any more.
+// tellHidden tells once that All Mail is not shown, and which mailboxes that were synced are not shown any more. A run in which
+// All Mail did not answer leaves that to the next one.
 func (r *accountRun) tellHidden(settings map[string]string, account *gmail.Account) error {
+	if account.Forgone() {
+		return nil
+	}
 	var hidden []string
 	for _, name := range account.NoLongerShown() {
 		hidden = append(hidden, fmt.Sprintf("%q", string(name)))

@@ -162,3 +162,22 @@ func TestGmailHiddenLater(t *testing.T) {
 		t.Errorf("taken out of INBOX while All Mail was hidden, it is in %q", got)
 	}
 }
+
+// That All Mail cannot be listed in one run says nothing of what is shown: only when it is hidden is its owner told, once.
+func TestGmailAllMailSilent(t *testing.T) {
+	w := filledGmail(t, 12)
+	w.syncs("first")
+	w.web.Flag(w.ids[7], []string{`\Seen`}, nil)
+	w.g.Fault(gimap.Fault{Verb: "FETCH", Folder: gmAll, Times: -1, Answer: "NO Some messages could not be FETCHed (Failure)"})
+	const hidden = "is shown over IMAP"
+	w.want(1, "done but for 1 problem", "each mailbox is asked for everything", "sync", "-v")
+	if strings.Contains(w.stderr, hidden) {
+		t.Errorf("it is shown: %s", w.stderr)
+	}
+	w.g.ClearFaults()
+	w.want(0, "", "", "sync", "--retry")
+	w.web.Hide(gmAll)
+	w.want(0, "", hidden, "sync")
+	w.web.Flag(w.ids[8], []string{`\Seen`}, nil)
+	w.want(0, "", "", "sync")
+}

@@ -144,6 +144,36 @@ func TestGmailUpload(t *testing.T) {
 	w.want(0, "nothing to do", "", "sync", "-n")
 }
 
+// Where All Mail is not synced, the keywords of many messages are still set there in a few round trips: all of the messages are
+// looked for at once.
+func TestGmailKeywordsInFlights(t *testing.T) {
+	for _, more := range []string{"INBOX", gmAll} {
+		w := gmWorld(t, gimap.Options{BoxKeywords: true})
+		w.syncOnly("INBOX", more)
+		for i := range 60 {
+			w.lay(gmMail(i), "INBOX")
+		}
+		w.want(0, "", "", "sync")
+		for i := range 60 {
+			w.does(i, "here flag INBOX P")
+		}
+		w.g.ResetCounters()
+		w.want(0, "", "", "sync")
+		counted := w.g.Counters()
+		if counted.Verbs["SELECT"] > 6 || counted.Flights > 20 {
+			t.Errorf("%s: %d mailboxes opened, %d round trips:\n%s", more, counted.Verbs["SELECT"], counted.Flights, strings.Join(w.commands(), "\n"))
+		}
+		t.Logf("%s: %d mailboxes opened, %d commands, %d round trips", more, counted.Verbs["SELECT"], len(w.commands()), counted.Flights)
+		w.agree(more)
+		for _, m := range w.g.Messages() {
+			if !slices.Contains(m.Flags, "$Forwarded") {
+				t.Errorf("%s: message %s has %q", more, gmNumber(m.Raw), m.Flags)
+			}
+		}
+		w.want(0, "nothing to do", "", "sync", "-n")
+	}
+}
+
 // Without All Mail each mailbox is asked for everything, each message is still downloaded once, and the owner is told.
 func TestGmailAllMailHidden(t *testing.T) {
 	w := filledGmail(t, 40)

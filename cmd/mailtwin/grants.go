@@ -25,6 +25,21 @@ func (g grants) file() oauth.File { return oauth.File{Path: g.account.beside(".t
 // user is the name under which the grant lies in the keyring, apart from a password.
 func (g grants) user() string { return "oauth2:" + g.account.keyringUser() }
 
+// An unaskedError means that there is no grant in the file, and that the keyring, where one may lie, cannot be asked: a run from
+// cron finds none before anybody has logged in. It is a kind of mailbox.ErrAuth.
+type unaskedError struct{ err error }
+
+func (e *unaskedError) Error() string {
+	return fmt.Sprintf("the keyring, where the consent for this account may lie, cannot be asked (%s)", e.err)
+}
+
+func (e *unaskedError) Unwrap() []error { return []error{mailbox.ErrAuth, e.err} }
+
+func (e *unaskedError) hint(account string) string {
+	return "if the consent lies there, log in to the desktop once, so that the keyring is there and unlocked, and run again. If not, " +
+		"or if nobody logs in there, give consent in a session without a keyring, as here, which keeps it in a file: mailtwin auth " + account
+}
+
 // Load implements oauth.Store.
 func (g grants) Load(ctx context.Context) (*oauth.Grant, error) {
 	kept, err := g.file().Load(ctx)
@@ -37,12 +52,12 @@ func (g grants) Load(ctx context.Context) (*oauth.Grant, error) {
 		return err
 	})
 	switch {
-	case errors.Is(err, keyring.ErrNotFound), errors.Is(err, errNoKeyring):
+	case errors.Is(err, keyring.ErrNotFound):
 		return nil, oauth.ErrNone
 	case ctx.Err() != nil:
 		return nil, ctx.Err()
 	case err != nil:
-		return nil, fmt.Errorf("%w: the keyring cannot be asked (%w)", mailbox.ErrAuth, err)
+		return nil, &unaskedError{err}
 	}
 	return oauth.Parse([]byte(text))
 }

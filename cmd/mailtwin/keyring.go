@@ -43,7 +43,7 @@ func (systemKeyring) Set(service, user, secret string) error {
 	return keyring.Set(service, user, secret)
 }
 
-var errNoKeyring = errors.New("there is no keyring here")
+var errNoKeyring = errors.New("there is no keyring in this session")
 
 // sessionBus makes sure that there is a bus to ask: the library would start one, which has no keyring. A run from cron
 // finds that of the session by its usual place.

@@ -149,6 +149,31 @@ func TestS16RotatedTokenIsKept(t *testing.T) {
 	}
 }
 
+// Where the keyring cannot be asked, as in a run from cron before anybody has logged in, nobody knows that there is no consent.
+func TestConsentInAKeyringOutOfReach(t *testing.T) {
+	w := newTokenWorld(t, 1)
+	w.browse = w.yes
+	w.want(exitAuth, "", "there is no consent for this account yet", "sync", "-q")
+	w.consent(time.Hour)
+	kept := w.ring
+	w.ring = nil
+	for _, want := range []string{
+		"the keyring, where the consent for this account may lie, cannot be asked (there is no keyring in this session)",
+		"hint: if the consent lies there, log in", "keeps it in a file: mailtwin auth work",
+	} {
+		w.want(exitAuth, "", want, "sync", "-q")
+		w.auth(exitAuth, "", want, "--check", "work")
+	}
+	if strings.Contains(w.stderr, "no consent") {
+		t.Errorf("nobody knows that there is none: %s", w.stderr)
+	}
+	w.ring = kept
+	w.want(exitDone, "", "", "sync", "-q")
+	w.ring = nil
+	w.auth(exitDone, "kept in "+strings.TrimSuffix(w.state(), ".db")+".token", "", "work")
+	w.want(exitDone, "", "", "sync", "-q")
+}
+
 func TestTokenCommand(t *testing.T) {
 	w := newTokenWorld(t, 2)
 	w.keys = w.keys[:len(w.keys)-2] // client_id and client_secret

@@ -79,6 +79,13 @@ func (a *Account) Whole() mailbox.Name {
 	return a.all
 }
 
+// Forgone tells whether All Mail is done without in this run for it did not tell what changed, though it is shown.
+func (a *Account) Forgone() bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.forgone
+}
+
 // Unasked tells whether a mailbox is left out unless its owner asks for it: what is in Important and Starred is in All
 // Mail, and what is in Spam and Trash is of little use.
 func (a *Account) Unasked(name mailbox.Name) bool {

@@ -2,6 +2,7 @@ package gmail
 
 import (
 	"context"
+	"maps"
 	"slices"
 	"strings"
 
@@ -72,7 +73,7 @@ func (a *Account) inAll(ctx context.Context, name mailbox.Name, ids []mailbox.ID
 	if err != nil {
 		return nil, err
 	}
-	there, all := map[mailbox.ID]mailbox.ID{}, a.Whole()
+	there, left, all := map[mailbox.ID]mailbox.ID{}, map[string]mailbox.ID{}, a.Whole()
 	for id, accountID := range accountIDs {
 		for l, err := range a.options.Ledger.ByHint(ctx, mailbox.AccountHint(accountID)) {
 			if err != nil {
@@ -82,18 +83,30 @@ func (a *Account) inAll(ctx context.Context, name mailbox.Name, ids []mailbox.ID
 				there[id] = l.Far
 			}
 		}
-		if there[id] != "" {
-			continue
-		}
-		found, err := a.Find(ctx, all, "X-GM-MSGID", accountID) // All Mail is not synced
-		if err != nil {
-			return nil, err
-		}
-		if len(found) == 1 {
-			there[id] = found[0]
+		if there[id] == "" { // All Mail is not synced
+			left[accountID] = id
 		}
 	}
-	return there, nil
+	found, err := a.findInAll(ctx, slices.Sorted(maps.Keys(left)))
+	for other, accountID := range found {
+		if id, ok := left[accountID]; ok {
+			there[id] = other
+		}
+	}
+	return there, err
+}
+
+// findInAll looks for messages in All Mail, and asks those that it finds who they are.
+func (a *Account) findInAll(ctx context.Context, accountIDs []string) (map[mailbox.ID]string, error) {
+	if len(accountIDs) == 0 {
+		return nil, nil
+	}
+	all, found := a.Whole(), map[mailbox.ID]string{}
+	ids, err := a.Find(ctx, all, "X-GM-MSGID", accountIDs...)
+	if err != nil || len(ids) == 0 {
+		return nil, err
+	}
+	return found, a.accountIDs(ctx, all, ids, found)
 }
 
 // accountIDs asks for the account-wide IDs of messages.
