@@ -34,6 +34,7 @@ type migration struct {
 	traffic  [2]wire.Traffic // by syncer.Side, as what follows
 	bytes    [2]*byteLedger
 	mapping  *mapping
+	leftOut  []mailbox.Name // at the source, with mail in them
 	balances []syncer.Balance
 	left     error // why it is not complete
 }
@@ -150,6 +151,7 @@ func (m *migration) copy(ctx context.Context, sides [2]*imap.Account) (*syncer.R
 	if !slices.ContainsFunc(names, options.Mailboxes) {
 		return nil, &usageError{errors.New("no mailbox of the source has such a name; see mailboxes in the configuration, and --mailbox")}
 	}
+	m.leftOut = leftOut(infos, options.Mailboxes)
 	as := syncer.NewAs(near, names, m.mapping.to)
 	report, err := syncer.Run(ctx, far, as, m.ledger, options)
 	tellLimit(m.teller, far)
@@ -161,17 +163,22 @@ func (m *migration) copy(ctx context.Context, sides [2]*imap.Account) (*syncer.R
 	if err != nil || m.o.dryRun {
 		return report, err
 	}
+	return report, m.count(ctx, sides, names, options, report)
+}
+
+// count counts both accounts anew, and finds out whether all is there.
+func (m *migration) count(ctx context.Context, sides [2]*imap.Account, names []mailbox.Name, o syncer.Options, report *syncer.Report) (err error) {
 	if err := m.mayCount(); err != nil {
-		return report, err
+		return err
 	}
-	far, _ = m.side(sides[0], gmail.Options{Ledger: m.ledger}) // which knows nothing of what was seen so far
-	near, _ = m.side(sides[1], gmail.Options{Ledger: noLedger{}})
-	m.balances, err = syncer.Reconcile(ctx, far, syncer.NewAs(near, names, m.mapping.to), m.ledger, options)
+	far, _ := m.side(sides[0], gmail.Options{Ledger: m.ledger}) // which knows nothing of what was seen so far
+	near, _ := m.side(sides[1], gmail.Options{Ledger: noLedger{}})
+	m.balances, err = syncer.Reconcile(ctx, far, syncer.NewAs(near, names, m.mapping.to), m.ledger, o)
 	if err != nil {
-		return report, fmt.Errorf("count both accounts anew: %w", err)
+		return fmt.Errorf("count both accounts anew: %w", err)
 	}
 	m.left = m.verdict(report)
-	return report, nil
+	return nil
 }
 
 // side is an account as the engine sees it; the second result is nil unless it is Gmail's.
