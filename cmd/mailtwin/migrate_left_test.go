@@ -45,3 +45,48 @@ func TestMigrateLeavesOutSpam(t *testing.T) {
 	w.want(exitDone, "but for 2 mailboxes left out ([Gmail]/Spam, [Gmail]/Trash), as", "", "migrate", "old", "new")
 	w.want(exitDone, "complete: new has what old has, as counted", "", "migrate", "--mailbox", "*", "old", "new")
 }
+
+// Where the destination lost most of what was copied, nothing is done and nothing is called complete, until its owner says that
+// it was meant. What was only moved there is not lost.
+func TestMigrateLostThere(t *testing.T) {
+	w := newMigration(t, dovecotEnd(t), dovecotEnd(t))
+	for _, e := range []*end{w.old, w.new} {
+		for _, name := range []string{"A", "B"} {
+			if err := e.account.Create(name); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	for i := range 94 {
+		if _, err := w.old.account.Append([]string{"A", "INBOX"}[min(i/90, 1)], imaptest.Message{Body: []byte(gmMail(i))}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	w.want(exitDone, "complete", "", "migrate", "old", "new")
+	uids := make([]uint32, 60)
+	for i := range uids {
+		uids[i] = uint32(i + 1)
+	}
+	if err := w.new.account.Move("A", "B", uids...); err != nil {
+		t.Fatal(err)
+	}
+	w.want(exitDone, "but for 60 messages removed there since", "", "migrate", "old", "new") // from where they were
+	w.want(exitDone, `"removed_there":60,`, "", "migrate", "--json", "old", "new")
+
+	w = newMigration(t, w.old, dovecotEnd(t))
+	w.want(exitDone, "complete", "", "migrate", "old", "new")
+	if err := w.new.account.Delete("A"); err != nil {
+		t.Fatal(err)
+	}
+	for _, more := range [][]string{{"--dry-run"}, nil} {
+		args := append(append([]string{"migrate"}, more...), "old", "new")
+		w.want(exitBrake, "", "90 of 94 messages of the account are gone in new\nhint: nothing was changed.", args...)
+		w.want(exitBrake, "", "To go on without that mail: mailtwin migrate --again old new. To have it copied again, move ", args...)
+	}
+	w.want(exitBrake, `"complete":false,`, "", "migrate", "--json", "old", "new")
+	w.configure("", `max_delete = "97%"`)
+	w.want(exitDone, "dry run, nothing", "", "migrate", "--dry-run", "old", "new")
+	w.configure("", "")
+	w.want(exitDone, "but for 90 messages removed there since", "", "migrate", "--again", "old", "new")
+	w.want(exitDone, "but for 90 messages removed there since", "", "migrate", "old", "new") // it was said once
+}

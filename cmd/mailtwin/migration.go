@@ -139,7 +139,7 @@ func (m *migration) copy(ctx context.Context, sides [2]*imap.Account) (*syncer.R
 	patterns := chosen(m.account[0].Mailboxes, m.o.mailboxes)
 	all := len(m.account[0].Mailboxes)+len(m.o.mailboxes) > 0
 	options := syncer.Options{
-		Direction: syncer.Transfer, DryRun: m.o.dryRun, AllowDelete: m.o.again, Retry: m.o.retry, Events: m.teller,
+		Direction: syncer.Transfer, DryRun: m.o.dryRun, AllowDelete: m.o.again, MaxDelete: m.account[1].most, Retry: m.o.retry, Events: m.teller,
 		Budget: copyBudget(m.bytes), Now: m.env.clock,
 		Choose: m.choice.chooses(), Once: sides[1].Has(gmail.Capability),
 		OneCopy:   sides[0].Has(gmail.Capability) && m.o.labels == labelsFirst,
@@ -156,7 +156,7 @@ func (m *migration) copy(ctx context.Context, sides [2]*imap.Account) (*syncer.R
 	report, err := syncer.Run(ctx, far, as, m.ledger, options)
 	tellLimit(m.teller, far)
 	tellLimit(m.teller, near)
-	err = errors.Join(err, m.end(err))
+	err = errors.Join(m.held(err), m.end(err))
 	if gmailFar != nil && (err == nil || errors.As(err, new(*syncer.QuotaError))) {
 		err = errors.Join(err, m.keepPosition(gmailFar.Position(), report))
 	}
@@ -242,4 +242,26 @@ func (m *migration) verdict(report *syncer.Report) error {
 		return errors.Join(fmt.Errorf("not complete: %s left behind", plural(missing, "message")), leftBehind(report))
 	}
 	return leftBehind(report)
+}
+
+// A heldMigration is a brake that stopped a migration.
+type heldMigration struct {
+	error
+	from, to, state string
+}
+
+func (e *heldMigration) Unwrap() error { return e.error }
+
+func (e *heldMigration) hint(string) string {
+	return fmt.Sprintf("nothing was changed. Was it removed in %s on purpose? To go on without that mail: mailtwin migrate --again %s %s. "+
+		"To have it copied again, move %s away, and the migration begins anew and recognises what is there (max_delete of %s is the limit)",
+		show(e.to), show(e.from), show(e.to), show(e.state), show(e.to))
+}
+
+// held tells of a brake in the words of a migration.
+func (m *migration) held(err error) error {
+	if errors.As(err, new(*syncer.BrakeError)) {
+		return &heldMigration{err, m.account[0].name, m.account[1].name, m.state}
+	}
+	return err
 }

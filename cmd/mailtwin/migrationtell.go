@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -23,7 +24,7 @@ func (m *migration) finish(report *syncer.Report, err error) {
 	}
 	t.bar.aside(func() {
 		t.more()
-		if !t.o.quiet {
+		if !t.o.quiet && !errors.As(err, new(*syncer.BrakeError)) { // that stopped it before it had a plan
 			m.tell(report)
 		}
 		if err == nil {
