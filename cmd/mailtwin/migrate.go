@@ -160,7 +160,8 @@ func runMigrate(ctx context.Context, o migrateOptions, from, to string, env *env
 	t := env.teller(o.common, both, o.dryRun, bar)
 	t.wording = strings.NewReplacer(
 		"on the far side", "in "+from, "on the near side", "in "+to, "the far side", from, "the near side", to, "download: ", "",
-		"a sync after that", "a run after that", "mailtwin sync --retry "+both, "mailtwin migrate --retry "+from+" "+to,
+		"a sync after that", "a run after that",
+		"; rename the mailbox", giveName, "; rename it", giveName, "mailtwin sync --retry "+both, "mailtwin migrate --retry "+from+" "+to,
 		"mailtwin sync --allow-delete "+both, "mailtwin migrate --again "+from+" "+to,
 	)
 	m := &migration{env: env, o: o, choice: chosen, account: [2]*account{accounts[0], accounts[1]}, trace: trace, teller: t}

@@ -54,7 +54,7 @@ func (m *migration) run(ctx context.Context) (report *syncer.Report, err error) 
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, m.ledger.Close()) }()
-	if err := m.sameMigration(); err != nil {
+	if err := m.sameMigration(ctx); err != nil {
 		return nil, err
 	}
 	if err := m.openBytes(ctx); err != nil {
@@ -80,9 +80,12 @@ func (m *migration) run(ctx context.Context) (report *syncer.Report, err error) 
 	return m.copy(ctx, sides)
 }
 
+// settingRules are the rules for names, one a line: "--map" shows them in one.
+const settingRules = "map rules"
+
 // sameMigration makes sure that the state is that of these two accounts, and that mail goes where it went before: what was
 // copied elsewhere would look removed there.
-func (m *migration) sameMigration() error {
+func (m *migration) sameMigration(ctx context.Context) error {
 	was, err := m.ledger.Settings()
 	if err != nil {
 		return err
@@ -91,14 +94,73 @@ func (m *migration) sameMigration() error {
 		"source": m.account[0].source(), "destination": m.account[1].source(), "--map": strings.Join(m.o.maps, " "), "--labels": m.o.labels,
 	}
 	for _, key := range []string{"source", "destination", "--map", "--labels"} {
-		if before, told := was[key]; told && before != is[key] {
+		before, told := was[key]
+		if !told || before == is[key] {
+			continue
+		}
+		renamed := false
+		if key == "--map" {
+			if renamed, err = m.rename(ctx, was); err != nil {
+				return err
+			}
+		}
+		if !renamed {
 			return &otherMigration{changedError{state: m.state, key: key, was: before, is: is[key]}}
 		}
 	}
 	if m.o.dryRun {
 		return nil
 	}
+	is[settingRules] = strings.Join(m.o.maps, "\n")
 	return m.ledger.PutSettings(is)
+}
+
+// rename lets mailboxes have other names of which nothing was copied yet, and forgets what is known of them. It returns
+// false, and does nothing, if others would have another name, too.
+func (m *migration) rename(ctx context.Context, was map[string]string) (bool, error) {
+	lines, told := was[settingRules]
+	if !told && was["--map"] != "" { // the state is of an earlier version
+		return false, nil
+	}
+	var before []mapRule
+	for line := range strings.SplitSeq(lines, "\n") {
+		if rule, err := parseMapRule(line); err == nil {
+			before = append(before, rule)
+		}
+	}
+	twins, err := m.ledger.Mailboxes(ctx)
+	if err != nil {
+		return false, err
+	}
+	var updates []mailbox.Update
+	for _, t := range twins {
+		old, applied := ruled(before, t.Name)
+		if to, applies := ruled(m.choice.rules, t.Name); to == old && applies == applied {
+			continue
+		}
+		if copied, err := m.hasCopied(ctx, t.Name); copied || err != nil {
+			return false, err
+		}
+		updates = append(updates, mailbox.Update{Mailbox: t.Name, Reset: true})
+	}
+	if m.o.dryRun || len(updates) == 0 {
+		return true, nil
+	}
+	return true, m.ledger.Commit(ctx, updates...)
+}
+
+// hasCopied tells whether anything of a mailbox was copied, or found at the destination, or is on its way there.
+func (m *migration) hasCopied(ctx context.Context, name mailbox.Name) (bool, error) {
+	intents, err := m.ledger.Intents(ctx, name)
+	if err != nil || len(intents) > 0 {
+		return true, err
+	}
+	for pair, err := range m.ledger.Pairs(ctx, name) {
+		if err != nil || pair.Far != "" && (pair.Near != "" || pair.Parked == mailbox.Kept) {
+			return true, err
+		}
+	}
+	return false, nil
 }
 
 // An otherMigration says that a migration of the same accounts was begun in another way.
@@ -111,7 +173,7 @@ func (e *otherMigration) Error() string {
 func (e *otherMigration) Unwrap() error { return &e.changedError }
 
 func (e *otherMigration) hint(string) string {
-	return fmt.Sprintf("nothing was changed. Go on as it began; or move %s away, and the migration begins anew and recognises what is there already",
+	return fmt.Sprintf("nothing was changed. Go on as it began (only mailboxes of which nothing was copied yet may get another name); or move %s away, and the migration begins anew and recognises what is there already",
 		show(e.state))
 }
 
