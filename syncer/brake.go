@@ -1,6 +1,7 @@
 package syncer
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -187,8 +188,14 @@ func removals(list []Change) int {
 	return n
 }
 
+// maxDelete is the default of MaxDelete.
+const maxDelete = 25
+
 // large tells whether n messages are more of so many than may lose something.
-func (r *run) large(n, of int) bool { return n > smallRemoval && n*100 > of*r.opts.MaxDelete }
+func (r *run) large(n, of int) bool { return Large(n, of, r.opts.MaxDelete) }
+
+// Large tells whether n messages are more than so many percent of all, and not few.
+func Large(n, of, percent int) bool { return n > smallRemoval && n*100 > of*cmp.Or(percent, maxDelete) }
 
 // restoreFlags finds the mailboxes, or the account, of which too many messages lost flags on one side (R23): mail that
 // was copied over a file system that knows no ":" in names, say. There the loss is not taken for anybody's wish, and

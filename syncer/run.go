@@ -163,7 +163,7 @@ func (r *run) defaults() {
 		r.opts.Meant = func(mailbox.Name, mailbox.ID) bool { return false }
 	}
 	if r.opts.MaxDelete == 0 {
-		r.opts.MaxDelete = 25
+		r.opts.MaxDelete = maxDelete
 	}
 	if r.opts.DeleteRemote == "" {
 		r.opts.DeleteRemote = Trash
