@@ -1,6 +1,7 @@
 package state
 
 import (
+	"encoding/hex"
 	"fmt"
 	"path/filepath"
 	"reflect"
@@ -24,7 +25,7 @@ func sampleOutcome() mailbox.Outcome {
 		Run: 1, Command: "undo 7", Began: day(1), Ended: day(2), Whole: true, Error: "e", Status: 1, Downloaded: 7, Uploaded: 8,
 		Removed: [2]int{1, 2}, Left: 3, First: day(1), Times: 4, Changes: 5,
 		Mailboxes: []mailbox.Counts{
-			{Mailbox: "A", Downloaded: 7, DownloadedSize: 1 << 40, Flagged: [2]int{0, 3}, Removed: [2]int{1, 2}, Created: [2]bool{true, false}},
+			{Mailbox: "A", Downloaded: 7, DownloadedSize: 1 << 40, Flagged: [2]int{0, 3}, Removed: [2]int{1, 2}, Left: 9, NotChosen: 10, Created: [2]bool{true, false}},
 			{Mailbox: "B", Renamed: "C", Uploaded: 8, Adopted: 1, Copied: [2]int{1, 2}, Moved: [2]int{3, 4}, Unlabelled: 5, Trashed: 6, Kept: 7, Marked: 8, Deleted: [2]bool{false, true}},
 		},
 	}
@@ -262,5 +263,21 @@ func TestRunsOfEarlierVersions(t *testing.T) {
 	putRun(t, db, mailbox.Outcome{Ended: day(3)})
 	if runs := runsOf(t, db); len(runs) != 2 || runs[0].Run != 2 {
 		t.Errorf("%+v", runs)
+	}
+}
+
+// A record of a version that knew fewer numbers is read, and one that has none of the later ones looks like it.
+func TestEarlierCounts(t *testing.T) {
+	want := mailbox.Outcome{Run: 7, Command: "sync", Began: day(1), Ended: day(2), Mailboxes: []mailbox.Counts{{Mailbox: "A", Downloaded: 3, Removed: [2]int{1, 2}}}}
+	const before = "020180a7b9ae0d0180edc3ae0d00000000000000000473796e630000000101410000000000000001030e010f0200cc2b6b57"
+	if got := fmt.Sprintf("%x", encodeOutcome(runKey(7), want)); got != before {
+		t.Errorf("%s", got)
+	}
+	value, err := hex.DecodeString(before)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := decodeOutcome(runKey(7), value); err != nil || !reflect.DeepEqual(got, want) {
+		t.Errorf("%+v, %v", got, err)
 	}
 }

@@ -43,13 +43,14 @@ func decodeOutcome(key, value []byte) (mailbox.Outcome, error) {
 	return o, d.close()
 }
 
-// numbers are the numbers of a line of counts, in the order in which they are written down.
+// numbers are the numbers of a line of counts, in the order in which they are written down. A record says which of them it
+// has by their places, so new ones go to the end.
 func numbers(c *mailbox.Counts) []*int {
 	all := []*int{&c.Downloaded, &c.Uploaded, &c.Adopted, &c.Unlabelled, &c.Trashed, &c.Kept, &c.Marked}
 	for _, by := range []*[2]int{&c.Copied, &c.Moved, &c.Flagged, &c.Removed} {
 		all = append(all, &by[0], &by[1])
 	}
-	return all
+	return append(all, &c.Left, &c.NotChosen)
 }
 
 // counts writes a line. Most numbers are 0, so that only the others are written, each with its place.

@@ -139,12 +139,42 @@ func (a *applier) createOn(ctx context.Context, j *job, side Side) error {
 	if err := a.side[side].Create(ctx, j.name); err != nil {
 		j.failed[side] = true
 		a.stay(j.steps.Relocate)
-		return a.tolerate(j, fmt.Errorf("create it on the %s side: %w", side, err))
+		return a.tolerate(j, uncreated(j.name, side, err))
 	}
 	j.created[side] = true
 	j.half[side] = mailbox.Half{}
 	a.count(j.name, func(c *Counts) { c.Created[side] = true })
 	return nil
+}
+
+// uncreated says of a mailbox why it was not made. As has other names for it, which no record is to bear.
+func uncreated(name mailbox.Name, side Side, err error) error {
+	err = fmt.Errorf("create it on the %s side: %w", side, err)
+	var one *mailbox.MailboxError
+	if errors.As(err, &one) && one.Mailbox != name {
+		return &mailbox.MailboxError{Mailbox: name, Err: err}
+	}
+	return err
+}
+
+// checkNames finds out for a dry run which mailboxes could not be made, as far as their names tell.
+func (r *run) checkNames(jobs []*job) {
+	for _, j := range jobs {
+		for _, side := range []Side{Far, Near} {
+			namer, ok := r.side[side].(Namer)
+			if !ok || j.failed[Far] || j.failed[Near] || !j.creates(side) {
+				continue
+			}
+			if _, err := namer.WireName(j.name); err != nil {
+				j.failed[side] = true
+				err = uncreated(j.name, side, err)
+				r.report.Problems = append(r.report.Problems, err)
+				if r.opts.Events != nil { // also of what was told before: here it is the answer
+					r.opts.Events.Problem(err)
+				}
+			}
+		}
+	}
 }
 
 // chunk is how many messages one command, and one commit of the ledger, is about.

@@ -84,6 +84,14 @@ func (a *As) Create(ctx context.Context, name mailbox.Name) error {
 	return a.Replica.Create(ctx, a.to(name))
 }
 
+// WireName implements Namer, for a replica that is one.
+func (a *As) WireName(name mailbox.Name) (string, error) {
+	if namer, ok := a.Replica.(Namer); ok {
+		return namer.WireName(a.to(name))
+	}
+	return string(a.to(name)), nil
+}
+
 // Rename implements Replica. Where the replica's own name stays, there is nothing to do.
 func (a *As) Rename(ctx context.Context, from, to mailbox.Name) error {
 	if a.to(from) == a.to(to) {

@@ -1,6 +1,7 @@
 package syncer
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -14,7 +15,7 @@ type BrakeError struct {
 	Mailbox mailbox.Name // the mailbox that lost mail; empty if the whole side is empty or cannot be read
 	Lost    int          // how many messages the ledger knows there that are gone, or lost flags
 	// Of, if not zero, is how many messages there were. Then only the removals that would follow were held back, and
-	// everything else was done. If it is zero, nothing was changed on either side.
+	// everything else was done. If it is zero, or the run is a Transfer, nothing was changed on either side.
 	Of int
 	// Earlier is how many more were removed today by former runs. Then it is the account, not a mailbox, of which too
 	// much would go, and Mailbox is empty.
@@ -48,7 +49,8 @@ func (e *BrakeError) Error() string {
 func (e *BrakeError) Unwrap() error { return e.Err }
 
 // brake stops the run before its first effect if a side is empty although the ledger knows messages there, or if its
-// INBOX is gone: an unmounted disk and a wiped account look just like that.
+// INBOX is gone: an unmounted disk and a wiped account look just like that. A transfer it also stops if too large a share of what
+// was brought to the near side is gone there.
 func (r *run) brake(v *view, jobs []*job) error {
 	if r.opts.AllowDelete {
 		return nil
@@ -72,7 +74,42 @@ func (r *run) brake(v *view, jobs []*job) error {
 			return &BrakeError{Side: side, Mailbox: mailbox.Inbox, Lost: inbox}
 		}
 	}
+	if lost := r.lostThere(v, jobs); r.large(lost, v.paired) {
+		return &BrakeError{Side: Near, Lost: lost, Of: v.paired}
+	}
 	return nil
+}
+
+// lostThere counts what a transfer brought to the near side that is no longer there. It would never be brought again. What
+// seems to have moved there, and what was in the Trash, is not lost.
+func (r *run) lostThere(v *view, jobs []*job) int {
+	if r.opts.Direction != Transfer {
+		return 0
+	}
+	type likeness struct {
+		hint mailbox.Hint
+		size int64
+	}
+	anew := map[likeness]int{}
+	for _, j := range jobs {
+		for _, a := range j.delta.New[Near] {
+			anew[likeness{a.Hint, a.Size}]++
+		}
+	}
+	lost := 0
+	for _, j := range jobs {
+		for _, c := range j.delta.Pairs {
+			like := likeness{c.Pair.Hint, c.Pair.Size}
+			switch {
+			case !c.lost() || j.emptied(v, Far):
+			case anew[like] > 0:
+				anew[like]--
+			default:
+				lost++
+			}
+		}
+	}
+	return lost
 }
 
 // smallRemoval is how many messages may be removed from a mailbox whatever share of it they are.
@@ -151,8 +188,14 @@ func removals(list []Change) int {
 	return n
 }
 
+// maxDelete is the default of MaxDelete.
+const maxDelete = 25
+
 // large tells whether n messages are more of so many than may lose something.
-func (r *run) large(n, of int) bool { return n > smallRemoval && n*100 > of*r.opts.MaxDelete }
+func (r *run) large(n, of int) bool { return Large(n, of, r.opts.MaxDelete) }
+
+// Large tells whether n messages are more than so many percent of all, and not few.
+func Large(n, of, percent int) bool { return n > smallRemoval && n*100 > of*cmp.Or(percent, maxDelete) }
 
 // restoreFlags finds the mailboxes, or the account, of which too many messages lost flags on one side (R23): mail that
 // was copied over a file system that knows no ":" in names, say. There the loss is not taken for anybody's wish, and

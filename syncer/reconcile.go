@@ -1,6 +1,7 @@
 package syncer
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 
@@ -30,7 +31,7 @@ type MissingKind uint8
 // The kinds.
 const (
 	Unseen  MissingKind = iota // it came after the far side was looked at
-	Waiting                    // it was refused, or the budget had no room for it
+	Waiting                    // it or its mailbox was refused, or the budget had no room for it
 	Lost                       // the near side has it no longer, or never had it, although it said that it stored it
 )
 
@@ -74,6 +75,7 @@ func (r *run) balance(ctx context.Context, v *view, name mailbox.Name) (Balance,
 		return b, err
 	}
 	b.Found = len(fars)
+	refused := r.before[mailbox.Place{Mailbox: name}].Reason // the mailbox itself
 	for pair, err := range r.ledger.Pairs(ctx, name) {
 		if err != nil {
 			return b, err
@@ -96,15 +98,18 @@ func (r *run) balance(ctx context.Context, v *view, name mailbox.Name) (Balance,
 		case r.opts.Choose != nil && !r.opts.Choose(name, m):
 			b.NotChosen++
 		default:
-			b.Missing[pair.Far] = Missing{Waiting, r.before[mailbox.Place{Mailbox: name, ID: pair.Far}].Reason}
+			b.Missing[pair.Far] = Missing{Waiting, cmp.Or(r.before[mailbox.Place{Mailbox: name, ID: pair.Far}].Reason, refused)}
 		}
 	}
 	for id, m := range fars {
-		if r.opts.Choose != nil && !r.opts.Choose(name, m) {
+		switch {
+		case r.opts.Choose != nil && !r.opts.Choose(name, m):
 			b.NotChosen++
-			continue
+		case refused != "":
+			b.Missing[id] = Missing{Waiting, refused}
+		default:
+			b.Missing[id] = Missing{Kind: Unseen}
 		}
-		b.Missing[id] = Missing{Kind: Unseen}
 	}
 	return b, nil
 }

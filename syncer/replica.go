@@ -98,6 +98,11 @@ type Labeler interface {
 // A Pool is a Replica that says how many calls are worth making at once.
 type Pool interface{ Parallel() int }
 
+// A Namer is a Replica that tells, before a mailbox is made, how its name goes over the wire, or why it cannot have it.
+type Namer interface {
+	WireName(name mailbox.Name) (string, error)
+}
+
 // A Pretender is a Replica that answers, until it lists its mailboxes again, as if one of them had another name. A dry run
 // looks at a mailbox in this way that a run would rename.
 type Pretender interface{ Pretend(from, to mailbox.Name) }

@@ -163,7 +163,7 @@ func (r *run) defaults() {
 		r.opts.Meant = func(mailbox.Name, mailbox.ID) bool { return false }
 	}
 	if r.opts.MaxDelete == 0 {
-		r.opts.MaxDelete = 25
+		r.opts.MaxDelete = maxDelete
 	}
 	if r.opts.DeleteRemote == "" {
 		r.opts.DeleteRemote = Trash
@@ -207,6 +207,7 @@ func (r *run) once(ctx context.Context) error {
 		return err
 	}
 	if r.opts.DryRun {
+		r.checkNames(jobs)
 		a := &applier{run: r, view: v}
 		if err := a.decide(ctx, jobs); err != nil {
 			return err
@@ -258,6 +259,9 @@ func (r *run) tellListed(jobs []*job) {
 		return
 	}
 	for _, j := range jobs {
+		if j.failed[Far] || j.failed[Near] {
+			continue
+		}
 		for _, a := range slices.Concat(j.steps.Download, j.steps.Link) {
 			r.opts.Listed(j.name, a)
 		}

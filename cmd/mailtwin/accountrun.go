@@ -178,10 +178,7 @@ func (r *accountRun) sync(ctx context.Context) (report *syncer.Report, err error
 	} else {
 		report, err = r.syncWith(ctx, farSide{far}, near, o)
 	}
-	if err == nil {
-		err = r.prune(ctx, nearSide{near})
-	}
-	return report, err
+	return report, r.afterBackup(ctx, nearSide{near}, report, err)
 }
 
 // held tells of a brake in the words of a backup.

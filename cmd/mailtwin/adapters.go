@@ -41,6 +41,8 @@ func (n nearSide) Delete(ctx context.Context, name mailbox.Name, _ []mailbox.ID)
 }
 
 var (
+	_ syncer.Namer     = farSide{}
+	_ syncer.Namer     = gmailSide{}
 	_ syncer.Recaller  = farSide{}
 	_ syncer.Recaller  = gmailSide{}
 	_ syncer.Inspector = farSide{}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -111,6 +112,48 @@ func (e *heldBackup) hint(account string) string {
 		return mounted + ", make an empty directory there: mailtwin backup --refill " + account
 	}
 	return mounted + ": mailtwin backup --refill " + account
+}
+
+// afterBackup does what follows when a backup is done, or returns its error.
+func (r *accountRun) afterBackup(ctx context.Context, near syncer.Replica, report *syncer.Report, err error) error {
+	failed := r.warnVanished(ctx, report)
+	if err != nil || failed != nil {
+		return cmp.Or(err, failed)
+	}
+	return r.prune(ctx, near)
+}
+
+// warnVanished says it if much of an account vanished on the server since the last backup, so that cron mails it. Nothing is
+// lost, and the backup is done, but now it may be all that there is.
+func (r *accountRun) warnVanished(ctx context.Context, report *syncer.Report) error {
+	if !r.isBackup() || report == nil || !syncer.Large(report.Total().Left, 0, 0) {
+		return nil
+	}
+	vanished, there := report.Total().Left, 0
+	twins, err := r.ledger.Mailboxes(ctx)
+	if err != nil {
+		return err
+	}
+	for _, t := range twins {
+		for pair, err := range r.ledger.Pairs(ctx, t.Name) {
+			if err != nil {
+				return err
+			}
+			there += count(pair.Far != "")
+		}
+	}
+	if !r.o.dryRun {
+		there += vanished // which the ledger does not count as there any more
+	}
+	if !syncer.Large(vanished, there, r.account.most) {
+		return nil
+	}
+	long := "are kept here"
+	if r.account.left > 0 {
+		long = "are kept here for " + plural(r.account.left, "day")
+	}
+	r.teller.warn(fmt.Errorf("%d of %s vanished on the server since the last backup, and %s; mailtwin restore brings them back", vanished, plural(there, "message"), long))
+	return nil
 }
 
 // settingPruned is the day on which the backup was last looked through for mail that was kept for long enough.

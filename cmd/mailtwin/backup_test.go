@@ -96,3 +96,25 @@ func TestBackupNoMaildir(t *testing.T) {
 	w.want(exitDone, "", "", "backup", "--refill", "work")
 	w.want(exitDone, "", "", "verify", "--deep")
 }
+
+// If much of an account vanishes on the server, a backup says so whatever it is to say, and the history tells how much it was.
+func TestBackupOfEmptied(t *testing.T) {
+	w, server := memoryWorld(t, 60)
+	account := imaptest.NewAccount(t, server.Addr, server.User, server.Password)
+	w.set("mode", "backup")
+	w.want(exitDone, "", "", "backup")
+	uids := make([]uint32, 52)
+	for i := range uids {
+		uids[i] = uint32(i + 1)
+	}
+	if err := account.Expunge("INBOX", uids...); err != nil {
+		t.Fatal(err)
+	}
+	const much = "mailtwin: work: 52 of 60 messages vanished on the server since the last backup, and are kept here; mailtwin restore brings them back\n"
+	w.want(exitDone, "52 to keep here, gone on the server", much, "backup", "--dry-run")
+	w.want(exitDone, "", much, "backup", "--quiet")
+	w.want(exitDone, "", "", "backup")
+	w.want(exitDone, "backup: 52 gone on the server, kept here\n", "", "history")
+	w.want(exitDone, "work: INBOX: 52 gone on the server, kept here\n", "", "history", "2")
+	w.want(exitDone, `"left":52`, "", "history", "--json", "2")
+}

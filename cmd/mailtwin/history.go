@@ -243,7 +243,9 @@ func (h *runHistory) print(ctx context.Context, run mailbox.Outcome, working boo
 	} else {
 		h.env.print("%s: run %d, %s: %s", name, run.Run, when(run.Began), runWords(run, working))
 		for _, c := range run.Mailboxes {
-			h.env.print("%s: %s: %s", name, show(string(c.Mailbox)), (&teller{}).words(syncer.Counts(c)))
+			if words := (&teller{}).words(syncer.Counts(c)); words != "" { // records of earlier versions may lack a number
+				h.env.print("%s: %s: %s", name, show(string(c.Mailbox)), words)
+			}
 		}
 	}
 	return h.changes(ctx, run.Run, func(c mailbox.Change, mail headline) error {

@@ -10,6 +10,9 @@ import (
 // A mapRule gives mailboxes other names: "Old/*=Archive/*". At most one "*" on each side stands for the same text.
 type mapRule struct{ from, to string }
 
+// giveName says in a migration or a restore what is to be done about a mailbox that a server cannot have.
+const giveName = "; give it another name there, with --map OLD=NEW"
+
 func parseMapRule(text string) (mapRule, error) {
 	from, to, found := strings.Cut(text, "=")
 	switch {
@@ -32,6 +35,16 @@ func (r mapRule) apply(name mailbox.Name) (mailbox.Name, bool) {
 		return "", false
 	}
 	return mailbox.Name(strings.Replace(r.to, "*", text[len(before):len(text)-len(after)], 1)), true
+}
+
+// ruled returns the other name of a mailbox, by the first rule that is about it.
+func ruled(rules []mapRule, name mailbox.Name) (mailbox.Name, bool) {
+	for _, rule := range rules {
+		if to, applies := rule.apply(name); applies {
+			return to, true
+		}
+	}
+	return "", false
 }
 
 // A mapping tells what the destination calls a mailbox of the source.
@@ -115,10 +128,8 @@ func counterpart(info mailbox.Info, roles map[mailbox.Role]mailbox.Name, names m
 
 // to returns what the destination calls a mailbox of the source.
 func (m *mapping) to(name mailbox.Name) mailbox.Name {
-	for _, rule := range m.rules {
-		if to, applies := rule.apply(name); applies {
-			return to
-		}
+	if to, applies := ruled(m.rules, name); applies {
+		return to
 	}
 	if to, is := m.special[name]; is {
 		return to

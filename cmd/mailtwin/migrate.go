@@ -59,7 +59,7 @@ are counted anew, and "complete" is said only if that adds up.
 	f := cmd.Flags()
 	f.BoolVarP(&o.dryRun, "dry-run", "n", false, "tell what would be copied, and how long that takes at least")
 	f.BoolVar(&o.retry, "retry", false, "try now what was refused before, instead of when its time comes")
-	f.BoolVar(&o.again, "again", false, "go on although all that was copied is gone at the destination; it is not copied again")
+	f.BoolVar(&o.again, "again", false, "go on although much of what was copied is gone at the destination; it is not copied again")
 	f.StringArrayVarP(&o.mailboxes, "mailbox", "m", nil, "only these mailboxes of the source: a `pattern` as in the configuration; may be given again")
 	f.StringArrayVar(&o.maps, "map", nil, "a `rule` for names, OLD=NEW, with a \"*\" for any text on both sides; may be given again")
 	f.StringVar(&o.since, "since", "", "only messages that arrived on this `day` or later, as 2006-01-02")
@@ -160,7 +160,8 @@ func runMigrate(ctx context.Context, o migrateOptions, from, to string, env *env
 	t := env.teller(o.common, both, o.dryRun, bar)
 	t.wording = strings.NewReplacer(
 		"on the far side", "in "+from, "on the near side", "in "+to, "the far side", from, "the near side", to, "download: ", "",
-		"a sync after that", "a run after that", "mailtwin sync --retry "+both, "mailtwin migrate --retry "+from+" "+to,
+		"a sync after that", "a run after that",
+		"; rename the mailbox", giveName, "; rename it", giveName, "mailtwin sync --retry "+both, "mailtwin migrate --retry "+from+" "+to,
 		"mailtwin sync --allow-delete "+both, "mailtwin migrate --again "+from+" "+to,
 	)
 	m := &migration{env: env, o: o, choice: chosen, account: [2]*account{accounts[0], accounts[1]}, trace: trace, teller: t}

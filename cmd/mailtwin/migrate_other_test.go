@@ -21,7 +21,7 @@ func TestMigrateOtherwise(t *testing.T) {
 	w.want(exitDone, "complete: new has what old has, as counted on both servers", "", "migrate", "--map", "A=B", "old", "new")
 	const other = `--map was "A=B" when this migration began, and is "" now`
 	w.want(exitBrake, "", other, "migrate", "old", "new")
-	w.want(exitBrake, "", "Go on as it began; or move ", "migrate", "--dry-run", "old", "new")
+	w.want(exitBrake, "", "; or move ", "migrate", "--dry-run", "old", "new")
 	w.want(exitBrake, "", `--labels was "first"`, "migrate", "--map", "A=B", "--labels", "each", "old", "new")
 	if err := w.new.account.Expunge("B", 1); err != nil {
 		t.Fatal(err)

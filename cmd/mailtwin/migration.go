@@ -34,6 +34,7 @@ type migration struct {
 	traffic  [2]wire.Traffic // by syncer.Side, as what follows
 	bytes    [2]*byteLedger
 	mapping  *mapping
+	leftOut  []mailbox.Name // at the source, with mail in them
 	balances []syncer.Balance
 	left     error // why it is not complete
 }
@@ -53,7 +54,7 @@ func (m *migration) run(ctx context.Context) (report *syncer.Report, err error) 
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, m.ledger.Close()) }()
-	if err := m.sameMigration(); err != nil {
+	if err := m.sameMigration(ctx); err != nil {
 		return nil, err
 	}
 	if err := m.openBytes(ctx); err != nil {
@@ -79,9 +80,12 @@ func (m *migration) run(ctx context.Context) (report *syncer.Report, err error) 
 	return m.copy(ctx, sides)
 }
 
+// settingRules are the rules for names, one a line: "--map" shows them in one.
+const settingRules = "map rules"
+
 // sameMigration makes sure that the state is that of these two accounts, and that mail goes where it went before: what was
 // copied elsewhere would look removed there.
-func (m *migration) sameMigration() error {
+func (m *migration) sameMigration(ctx context.Context) error {
 	was, err := m.ledger.Settings()
 	if err != nil {
 		return err
@@ -90,14 +94,73 @@ func (m *migration) sameMigration() error {
 		"source": m.account[0].source(), "destination": m.account[1].source(), "--map": strings.Join(m.o.maps, " "), "--labels": m.o.labels,
 	}
 	for _, key := range []string{"source", "destination", "--map", "--labels"} {
-		if before, told := was[key]; told && before != is[key] {
+		before, told := was[key]
+		if !told || before == is[key] {
+			continue
+		}
+		renamed := false
+		if key == "--map" {
+			if renamed, err = m.rename(ctx, was); err != nil {
+				return err
+			}
+		}
+		if !renamed {
 			return &otherMigration{changedError{state: m.state, key: key, was: before, is: is[key]}}
 		}
 	}
 	if m.o.dryRun {
 		return nil
 	}
+	is[settingRules] = strings.Join(m.o.maps, "\n")
 	return m.ledger.PutSettings(is)
+}
+
+// rename lets mailboxes have other names of which nothing was copied yet, and forgets what is known of them. It returns
+// false, and does nothing, if others would have another name, too.
+func (m *migration) rename(ctx context.Context, was map[string]string) (bool, error) {
+	lines, told := was[settingRules]
+	if !told && was["--map"] != "" { // the state is of an earlier version
+		return false, nil
+	}
+	var before []mapRule
+	for line := range strings.SplitSeq(lines, "\n") {
+		if rule, err := parseMapRule(line); err == nil {
+			before = append(before, rule)
+		}
+	}
+	twins, err := m.ledger.Mailboxes(ctx)
+	if err != nil {
+		return false, err
+	}
+	var updates []mailbox.Update
+	for _, t := range twins {
+		old, applied := ruled(before, t.Name)
+		if to, applies := ruled(m.choice.rules, t.Name); to == old && applies == applied {
+			continue
+		}
+		if copied, err := m.hasCopied(ctx, t.Name); copied || err != nil {
+			return false, err
+		}
+		updates = append(updates, mailbox.Update{Mailbox: t.Name, Reset: true})
+	}
+	if m.o.dryRun || len(updates) == 0 {
+		return true, nil
+	}
+	return true, m.ledger.Commit(ctx, updates...)
+}
+
+// hasCopied tells whether anything of a mailbox was copied, or found at the destination, or is on its way there.
+func (m *migration) hasCopied(ctx context.Context, name mailbox.Name) (bool, error) {
+	intents, err := m.ledger.Intents(ctx, name)
+	if err != nil || len(intents) > 0 {
+		return true, err
+	}
+	for pair, err := range m.ledger.Pairs(ctx, name) {
+		if err != nil || pair.Far != "" && (pair.Near != "" || pair.Parked == mailbox.Kept) {
+			return true, err
+		}
+	}
+	return false, nil
 }
 
 // An otherMigration says that a migration of the same accounts was begun in another way.
@@ -110,7 +173,7 @@ func (e *otherMigration) Error() string {
 func (e *otherMigration) Unwrap() error { return &e.changedError }
 
 func (e *otherMigration) hint(string) string {
-	return fmt.Sprintf("nothing was changed. Go on as it began; or move %s away, and the migration begins anew and recognises what is there already",
+	return fmt.Sprintf("nothing was changed. Go on as it began (only mailboxes of which nothing was copied yet may get another name); or move %s away, and the migration begins anew and recognises what is there already",
 		show(e.state))
 }
 
@@ -138,7 +201,7 @@ func (m *migration) copy(ctx context.Context, sides [2]*imap.Account) (*syncer.R
 	patterns := chosen(m.account[0].Mailboxes, m.o.mailboxes)
 	all := len(m.account[0].Mailboxes)+len(m.o.mailboxes) > 0
 	options := syncer.Options{
-		Direction: syncer.Transfer, DryRun: m.o.dryRun, AllowDelete: m.o.again, Retry: m.o.retry, Events: m.teller,
+		Direction: syncer.Transfer, DryRun: m.o.dryRun, AllowDelete: m.o.again, MaxDelete: m.account[1].most, Retry: m.o.retry, Events: m.teller,
 		Budget: copyBudget(m.bytes), Now: m.env.clock,
 		Choose: m.choice.chooses(), Once: sides[1].Has(gmail.Capability),
 		OneCopy:   sides[0].Has(gmail.Capability) && m.o.labels == labelsFirst,
@@ -150,28 +213,34 @@ func (m *migration) copy(ctx context.Context, sides [2]*imap.Account) (*syncer.R
 	if !slices.ContainsFunc(names, options.Mailboxes) {
 		return nil, &usageError{errors.New("no mailbox of the source has such a name; see mailboxes in the configuration, and --mailbox")}
 	}
+	m.leftOut = leftOut(infos, options.Mailboxes)
 	as := syncer.NewAs(near, names, m.mapping.to)
 	report, err := syncer.Run(ctx, far, as, m.ledger, options)
 	tellLimit(m.teller, far)
 	tellLimit(m.teller, near)
-	err = errors.Join(err, m.end(err))
+	err = errors.Join(m.held(err), m.end(err))
 	if gmailFar != nil && (err == nil || errors.As(err, new(*syncer.QuotaError))) {
 		err = errors.Join(err, m.keepPosition(gmailFar.Position(nil), report))
 	}
 	if err != nil || m.o.dryRun {
 		return report, err
 	}
+	return report, m.count(ctx, sides, names, options, report)
+}
+
+// count counts both accounts anew, and finds out whether all is there.
+func (m *migration) count(ctx context.Context, sides [2]*imap.Account, names []mailbox.Name, o syncer.Options, report *syncer.Report) (err error) {
 	if err := m.mayCount(); err != nil {
-		return report, err
+		return err
 	}
-	far, _ = m.side(sides[0], gmail.Options{Ledger: m.ledger}) // which knows nothing of what was seen so far
-	near, _ = m.side(sides[1], gmail.Options{Ledger: noLedger{}})
-	m.balances, err = syncer.Reconcile(ctx, far, syncer.NewAs(near, names, m.mapping.to), m.ledger, options)
+	far, _ := m.side(sides[0], gmail.Options{Ledger: m.ledger}) // which knows nothing of what was seen so far
+	near, _ := m.side(sides[1], gmail.Options{Ledger: noLedger{}})
+	m.balances, err = syncer.Reconcile(ctx, far, syncer.NewAs(near, names, m.mapping.to), m.ledger, o)
 	if err != nil {
-		return report, fmt.Errorf("count both accounts anew: %w", err)
+		return fmt.Errorf("count both accounts anew: %w", err)
 	}
 	m.left = m.verdict(report)
-	return report, nil
+	return nil
 }
 
 // side is an account as the engine sees it; the second result is nil unless it is Gmail's.
@@ -235,4 +304,26 @@ func (m *migration) verdict(report *syncer.Report) error {
 		return errors.Join(fmt.Errorf("not complete: %s left behind", plural(missing, "message")), leftBehind(report))
 	}
 	return leftBehind(report)
+}
+
+// A heldMigration is a brake that stopped a migration.
+type heldMigration struct {
+	error
+	from, to, state string
+}
+
+func (e *heldMigration) Unwrap() error { return e.error }
+
+func (e *heldMigration) hint(string) string {
+	return fmt.Sprintf("nothing was changed. Was it removed in %s on purpose? To go on without that mail: mailtwin migrate --again %s %s. "+
+		"To have it copied again, move %s away, and the migration begins anew and recognises what is there (max_delete of %s is the limit)",
+		show(e.to), show(e.from), show(e.to), show(e.state), show(e.to))
+}
+
+// held tells of a brake in the words of a migration.
+func (m *migration) held(err error) error {
+	if errors.As(err, new(*syncer.BrakeError)) {
+		return &heldMigration{err, m.account[0].name, m.account[1].name, m.state}
+	}
+	return err
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -23,7 +24,7 @@ func (m *migration) finish(report *syncer.Report, err error) {
 	}
 	t.bar.aside(func() {
 		t.more()
-		if !t.o.quiet {
+		if !t.o.quiet && !errors.As(err, new(*syncer.BrakeError)) { // that stopped it before it had a plan
 			m.tell(report)
 		}
 		if err == nil {
@@ -70,12 +71,9 @@ func (m *migration) tell(report *syncer.Report) {
 	}
 }
 
-// butFor are the messages that a complete migration leaves out.
+// butFor is what a complete migration does without.
 func (m *migration) butFor() string {
-	removed, notChosen := 0, 0
-	for _, b := range m.balances {
-		removed, notChosen = removed+b.Removed, notChosen+b.NotChosen
-	}
+	removed, notChosen := m.without()
 	var but []string
 	if removed > 0 {
 		but = append(but, plural(removed, "message")+" removed there since")
@@ -83,10 +81,47 @@ func (m *migration) butFor() string {
 	if notChosen > 0 {
 		but = append(but, plural(notChosen, "message")+" not asked for")
 	}
+	if n := len(m.leftOut); n > 0 {
+		but = append(but, fmt.Sprintf("%s left out (%s)", plural(n, "mailbox"), aFew(m.leftOut)))
+	}
 	if len(but) == 0 {
 		return ""
 	}
 	return " but for " + strings.Join(but, " and ")
+}
+
+// without counts the messages of the chosen mailboxes that the destination is to be without.
+func (m *migration) without() (removed, notChosen int) {
+	for _, b := range m.balances {
+		removed, notChosen = removed+b.Removed, notChosen+b.NotChosen
+	}
+	return removed, notChosen
+}
+
+// leftOut are the mailboxes with mail that are not chosen, but for those that only show what lies in others.
+func leftOut(infos []mailbox.Info, chosen func(mailbox.Name) bool) []mailbox.Name {
+	var names []mailbox.Name
+	for _, info := range infos {
+		shows := info.Role == mailbox.RoleFlagged || info.Role == "Important"
+		if !info.NoSelect && info.Messages != 0 && !shows && !chosen(info.Name) {
+			names = append(names, info.Name)
+		}
+	}
+	return slices.Sorted(slices.Values(names))
+}
+
+// aFew lists some names, and how many more there are.
+func aFew[T ~string](all []T) string {
+	few := all[:min(len(all), shownAlike)]
+	words := make([]string, len(few))
+	for i, one := range few {
+		words[i] = show(string(one))
+	}
+	text := strings.Join(words, ", ")
+	if n := len(all) - len(few); n > 0 {
+		text += fmt.Sprintf(" and %d more", n)
+	}
+	return text
 }
 
 // row is what is told of a mailbox: found, copied now, there before, left out on purpose, left behind.
@@ -130,16 +165,7 @@ func (m *migration) tellMissing() {
 		}
 		for _, why := range slices.Sorted(maps.Keys(byReason)) {
 			ids := slices.Sorted(slices.Values(byReason[why]))
-			shown := ids[:min(len(ids), shownAlike)]
-			words := make([]string, len(shown))
-			for i, id := range shown {
-				words[i] = string(id)
-			}
-			more := ""
-			if n := len(ids) - len(shown); n > 0 {
-				more = fmt.Sprintf(" and %d more", n)
-			}
-			m.env.print("%s: UID %s%s: %s", show(string(b.Mailbox)), strings.Join(words, ", "), more, why)
+			m.env.print("%s: UID %s: %s", show(string(b.Mailbox)), aFew(ids), why)
 		}
 	}
 }
@@ -172,6 +198,9 @@ func (m *migration) tellPlan(report *syncer.Report) {
 	if days, slower := m.quotaPlan(total.Downloaded, total.DownloadedSize); slower != nil {
 		m.env.print("that takes at least %s: %s, and transfers stop at %d %% of that", plural(int(days), "day"), slower, transferShare)
 	}
+	if n := len(m.leftOut); n > 0 {
+		m.env.print("%s left out: %s", plural(n, "mailbox"), aFew(m.leftOut))
+	}
 	m.env.print("dry run, nothing was changed")
 }
 
@@ -199,7 +228,9 @@ func (m *migration) finishJSON(report *syncer.Report, err error) {
 		})
 	}
 	total := report.Total()
+	removed, notChosen := m.without()
 	fields := map[string]any{
+		"removed_there": removed, "not_chosen": notChosen, "mailboxes_left_out": len(m.leftOut),
 		"found": found, "copied": total.Downloaded, "copied_bytes": total.DownloadedSize, "left_behind": missing,
 		"complete": err == nil && m.left == nil && !m.o.dryRun, "dry_run": m.o.dryRun,
 	}

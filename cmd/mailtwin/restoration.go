@@ -134,7 +134,7 @@ func (r *restoration) bring(ctx context.Context, s source) (report *syncer.Repor
 	return syncer.Run(ctx, from, syncer.NewAs(near, names, r.to), ledger, syncer.Options{
 		Direction: syncer.Transfer, AsFound: true, DryRun: r.o.dryRun, Events: r.teller, Mailboxes: patterns.Match,
 		Choose: r.selection.chooses(s.among), Once: r.near.Has(gmail.Capability), Listed: r.list, Workers: r.near.Parallel(),
-		Budget: restoreBudget{r.bytes}, Now: r.env.clock,
+		Budget: restoreBudget{r.bytes}, Now: r.env.clock, MaxDelete: 100, // its owner may undo what one brought that was killed
 	})
 }
 

@@ -173,7 +173,7 @@ func runRestore(ctx context.Context, o restoreOptions, name string, env *environ
 	t := env.teller(o.common, name, o.dryRun, bar)
 	t.wording = strings.NewReplacer(
 		"on the far side", "in the Maildir", "on the near side", "on the server", "the far side", "the Maildir", "the near side", "the server",
-		"download: ", "upload: ",
+		"download: ", "upload: ", "; rename the mailbox", giveName, "; rename it", giveName,
 	)
 	r := &restoration{env: env, o: o, selection: selected, account: accounts[0], trace: trace, teller: t}
 	err = stoppedBy(ctx, r.run(ctx))
