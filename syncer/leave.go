@@ -136,11 +136,29 @@ func (r *run) holdLost(ctx context.Context, jobs []*job, l *lookup) error {
 }
 
 // Prune removes on the near side what the far side had, and has not had since before a time, and returns how much that was.
-// What was never seen there stays.
-func Prune(ctx context.Context, near Replica, ledger Ledger, before time.Time) (int, error) {
+// What was never seen there stays. If that were more than so many percent of all that the near side has, and not few, it
+// removes nothing, and returns a *BrakeError.
+func Prune(ctx context.Context, near Replica, ledger Ledger, before time.Time, percent int) (int, error) {
 	twins, err := ledger.Mailboxes(ctx)
 	if err != nil {
 		return 0, err
+	}
+	doomed, all := 0, 0
+	for _, t := range twins {
+		for pair, err := range ledger.Pairs(ctx, t.Name) {
+			if err != nil {
+				return 0, err
+			}
+			if pair.Near != "" {
+				all++
+			}
+			if outlived(pair, before) {
+				doomed++
+			}
+		}
+	}
+	if Large(doomed, all, percent) {
+		return 0, &BrakeError{Side: Far, Lost: doomed, Of: all}
 	}
 	sum := 0
 	for _, t := range twins {
@@ -153,6 +171,11 @@ func Prune(ctx context.Context, near Replica, ledger Ledger, before time.Time) (
 	return sum, nil
 }
 
+// outlived tells whether only the near side has had a message since before a time.
+func outlived(p mailbox.Pair, before time.Time) bool {
+	return p.Parked == mailbox.Left && !p.Since.IsZero() && p.Since.Before(before)
+}
+
 func prune(ctx context.Context, near Replica, ledger Ledger, name mailbox.Name, before time.Time) (int, error) {
 	var doomed []mailbox.Doomed
 	pairs := map[mailbox.ID]mailbox.Pair{}
@@ -160,7 +183,7 @@ func prune(ctx context.Context, near Replica, ledger Ledger, name mailbox.Name, 
 		if err != nil {
 			return 0, err
 		}
-		if pair.Parked == mailbox.Left && !pair.Since.IsZero() && pair.Since.Before(before) {
+		if outlived(pair, before) {
 			doomed = append(doomed, mailbox.Doomed{ID: pair.Near, Size: pair.Size, Pair: pair})
 			pairs[pair.Near] = pair
 		}

@@ -183,7 +183,7 @@ func (r *accountRun) sync(ctx context.Context) (report *syncer.Report, err error
 
 // held tells of a brake in the words of a backup.
 func (r *accountRun) held(err error) error {
-	if r.isBackup() && errors.As(err, new(*syncer.BrakeError)) {
+	if r.isBackup() && errors.As(err, new(*syncer.BrakeError)) && !errors.As(err, new(*heldPrune)) {
 		return &heldBackup{err}
 	}
 	return err

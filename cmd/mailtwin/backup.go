@@ -32,6 +32,7 @@ nothing if all is well. Without an account it takes all that have mode = "backup
 		RunE:              func(cmd *cobra.Command, args []string) error { return runSync(cmd.Context(), *o, args, env) },
 	}
 	o.runFlags(cmd)
+	cmd.Flags().BoolVar(&o.prune, "prune", false, "remove what keep_deleted says also if that is much of the account that is named")
 	cmd.Flags().BoolVar(&o.allowDelete, "refill", false, "go on although the Maildir is empty, or many flags are gone on the server, in the account that is named")
 	return cmd
 }
@@ -156,6 +157,23 @@ func (r *accountRun) warnVanished(ctx context.Context, report *syncer.Report) er
 	return nil
 }
 
+// A heldPrune says that a backup keeps for longer than keep_deleted what vanished, because it is so much.
+type heldPrune struct {
+	*syncer.BrakeError
+	days int
+}
+
+func (e *heldPrune) Error() string {
+	return fmt.Sprintf("%d of %d messages of the account are gone on the server for more than %s, and not removed in the Maildir, because they are so many",
+		e.Lost, e.Of, plural(e.days, "day"))
+}
+
+func (e *heldPrune) Unwrap() error { return e.BrakeError }
+
+func (e *heldPrune) hint(account string) string {
+	return "the backup is done. If they are to go: mailtwin backup --prune " + account + "; to keep them, set keep_deleted to more days, or to \"forever\"" + limit
+}
+
 // settingPruned is the day on which the backup was last looked through for mail that was kept for long enough.
 const settingPruned = "pruned"
 
@@ -170,7 +188,15 @@ func (r *accountRun) prune(ctx context.Context, near syncer.Replica) error {
 	if err != nil || settings[settingPruned] == day {
 		return err
 	}
-	r.pruned, err = syncer.Prune(ctx, near, r.ledger, now.Add(-time.Duration(r.account.left)*24*time.Hour))
+	most := r.account.most
+	if r.o.prune {
+		most = 100
+	}
+	r.pruned, err = syncer.Prune(ctx, near, r.ledger, now.Add(-time.Duration(r.account.left)*24*time.Hour), most)
+	var brake *syncer.BrakeError
+	if errors.As(err, &brake) {
+		return &heldPrune{brake, r.account.left}
+	}
 	if err != nil {
 		return fmt.Errorf("remove what was kept for %d days: %w", r.account.left, err)
 	}

@@ -117,4 +117,28 @@ func TestBackupOfEmptied(t *testing.T) {
 	w.want(exitDone, "backup: 52 gone on the server, kept here\n", "", "history")
 	w.want(exitDone, "work: INBOX: 52 gone on the server, kept here\n", "", "history", "2")
 	w.want(exitDone, `"left":52`, "", "history", "--json", "2")
+
+	// Nor does it remove so much when keep_deleted has passed, unless its owner says so.
+	day := time.Now().AddDate(0, 0, 31)
+	w.prepare = func(env *environment) { env.now = func() time.Time { return day } }
+	w.set("keep_deleted", "30d")
+	files := func() int {
+		t.Helper()
+		view, err := imaptest.Tree{Root: w.maildir()}.View()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return len(view.Copies)
+	}
+	for range 2 {
+		w.want(exitBrake, "", "work: 52 of 60 messages of the account are gone on the server for more than 30 days, and not removed in the Maildir, because they are so many\n"+
+			"hint: the backup is done. If they are to go: mailtwin backup --prune work; ", "backup")
+		if n := files(); n != 60 {
+			t.Fatalf("%d messages are here", n)
+		}
+	}
+	w.want(exitDone, "", "", "backup", "--prune", "work")
+	if n := files(); n != 8 {
+		t.Errorf("%d messages are here after --prune", n)
+	}
 }

@@ -27,6 +27,7 @@ type syncOptions struct {
 	metrics     string
 	onChange    string
 	backup      bool // whatever mode says
+	prune       bool // of a backup, whatever max_delete says
 }
 
 func syncCommand(env *environment) *cobra.Command {
@@ -100,9 +101,12 @@ func (env *environment) syncAll(ctx context.Context, o syncOptions, names []stri
 	if err != nil {
 		return err
 	}
-	if o.allowDelete && len(names) == 0 && len(accounts) > 1 {
+	if (o.allowDelete || o.prune) && len(names) == 0 && len(accounts) > 1 {
 		flag := "--allow-delete"
-		if o.backup {
+		switch {
+		case o.prune:
+			flag = "--prune"
+		case o.backup:
 			flag = "--refill"
 		}
 		return &usageError{fmt.Errorf("%s needs the name of the account that it is meant for", flag)}
