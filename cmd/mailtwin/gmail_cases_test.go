@@ -58,6 +58,9 @@ func TestGmailCases(t *testing.T) {
 				w.web.Label(w.ids[7], []string{"Work/2024"}, []string{"Home"})
 				w.web.Label(w.ids[3], nil, []string{"Work"})
 			},
+			func(w *gmailWorld) { // so that it logs in anew, however few connections it needs
+				w.g.Fault(gimap.Fault{Verb: "SELECT", Folder: "Home", Web: func(*gimap.Web) { w.g.EndSessions() }, At: gimap.AtCommand})
+			},
 			plan(gimap.Fault{Verb: "LOGIN", Nth: 1, Times: -1, Answer: "NO [AUTHENTICATIONFAILED] Invalid credentials (Failure)"}),
 		}, 3, "login refused"},
 		{"everything renumbered, one flag changed", []func(*gmailWorld){seen, func(w *gmailWorld) { w.web.Trash(w.ids[1]) }, renumber}, 0, ""},
