@@ -39,7 +39,8 @@ func (r *accountRun) syncGmail(ctx context.Context, far *imap.Account, near *mai
 // keepPosition remembers how far the account is known, if it is known what was left undone of what happened there.
 func (r *accountRun) keepPosition(settings map[string]string, account *gmail.Account, report *syncer.Report) error {
 	position := account.Position(report.Behind)
-	if r.o.dryRun || !report.Settled && len(report.Behind) == 0 || len(r.o.mailboxes) > 0 || position == settings[settingGmail] {
+	unsure := !report.Settled && (len(report.Behind) == 0 || position == "")
+	if r.o.dryRun || unsure || len(r.o.mailboxes) > 0 || position == settings[settingGmail] {
 		return nil
 	}
 	return r.ledger.PutSettings(map[string]string{settingGmail: position})

@@ -68,6 +68,7 @@ func (h *gmHistory) labels() {
 		return
 	}
 	if slices.Contains(m.Labels, l) {
+		h.unlabelled[gmNumber(m.Raw)] = true
 		h.web.Label(m.ID, nil, []string{l})
 	} else {
 		h.web.Label(m.ID, []string{l}, nil)
@@ -85,6 +86,7 @@ func (h *gmHistory) bins() {
 		h.web.Destroy(m.ID)
 		h.say("web destroys %s", n)
 	case m.Trash || m.Spam:
+		h.twice[n] = h.twice[n] || h.binned[n] // if it was put there by hand, it may be elsewhere as well
 		h.web.Restore(m.ID)
 		h.say("web restores %s", n)
 	case h.rng.IntN(3) == 0:

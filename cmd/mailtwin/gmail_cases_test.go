@@ -70,6 +70,10 @@ func TestGmailCases(t *testing.T) {
 		{"everything renumbered, a file moved to where it is", []func(*gmailWorld){
 			func(w *gmailWorld) { w.here(5, "mv", []string{"Home", "All"}) }, renumber,
 		}, 0, ""},
+		{"everything renumbered, mailboxes that do not answer, a file moved to Drafts", []func(*gmailWorld){
+			func(w *gmailWorld) { w.here(5, "mv", []string{"All", "Drafts"}) }, renumber,
+			plan(gimap.Fault{Verb: "FETCH", Times: -1, Answer: "NO Some messages could not be FETCHed (Failure)"}),
+		}, 1, "the server numbered its mailboxes anew, and All Mail does not tell what they hold"},
 		{"a label with others below is dropped, and a file copied there", []func(*gmailWorld){
 			func(w *gmailWorld) { w.web.MakeLabel("Work/2024") }, func(w *gmailWorld) { w.want(0, "", "", "sync") },
 			func(w *gmailWorld) { w.here(4, "cp", []string{"Home", "Work"}) }, func(w *gmailWorld) { w.web.DropLabel("Work") },

@@ -72,6 +72,7 @@ var gmFaults = []gmFault{
 		h.g.Fault(gimap.Fault{Verb: h.verb(), Nth: h.rng.IntN(3), Times: 1 + h.rng.IntN(2), Web: func(*gimap.Web) { h.g.EndSessions() }, At: h.point()})
 	}, []int{4}},
 	{"F5 some not fetched", func(h *gmHistory) {
+		h.again = true // what was just uploaded, and cannot be looked at
 		h.g.Fault(gimap.Fault{Verb: "FETCH", Nth: h.rng.IntN(4), Times: 1 + h.rng.IntN(3), Lose: []uint32{h.uid(), h.uid()}})
 	}, []int{1}},
 	{"F6 system error", func(h *gmHistory) {

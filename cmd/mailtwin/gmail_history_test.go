@@ -53,8 +53,11 @@ type gmHistory struct {
 	ghost   bool            // Gmail swallowed a message
 	again   bool            // something that is here may be downloaded again
 	moved   map[string]bool // since the sides last agreed, somebody moved it here
-	binned  map[string]bool // somebody moved it here from Trash or Spam, or to there, so that it may have become another message
-	log     []string
+	// unlabelled are those that lost a label in the browser since the sides last agreed: if somebody took a file of it away
+	// here, too, there may be none left to copy from.
+	unlabelled map[string]bool
+	binned     map[string]bool // somebody moved it here from Trash or Spam, or to there, so that it may have become another message
+	log        []string
 }
 
 // newGmHistory begins with some messages. What is not known of Gmail goes one way or the other.
@@ -63,7 +66,7 @@ func newGmHistory(t *testing.T, seed uint64) *gmHistory {
 	h := &gmHistory{
 		rng: rng, options: unknownOf(rng), policy: []string{"trash", "expunge", "never"}[seed%3],
 		gone: map[string]bool{}, lost: map[string]bool{}, twice: map[string]bool{},
-		moved: map[string]bool{}, binned: map[string]bool{},
+		moved: map[string]bool{}, unlabelled: map[string]bool{}, binned: map[string]bool{},
 	}
 	h.gmailWorld = gmWorld(t, h.options)
 	h.set("delete_remote", h.policy)
@@ -103,7 +106,7 @@ func (h *gmHistory) say(format string, args ...any) {
 func (h *gmHistory) runs(when string, args ...string) (status int) {
 	h.Helper()
 	here := h.numbers()
-	maps.DeleteFunc(here, func(n string, _ bool) bool { return h.again || h.binned[n] })
+	maps.DeleteFunc(here, func(n string, _ bool) bool { return h.again || h.binned[n] || h.gone[n] && h.unlabelled[n] })
 	status = h.runsWith(when, here, args...)
 	h.say("%s: exit status %d\n%s%s%s", when, status, strings.Join(h.commands(), "\n"), h.stdout, h.stderr)
 	return status
@@ -123,6 +126,7 @@ func (h *gmHistory) settles(when string, args ...string) bool {
 	}
 	h.judge(when)
 	clear(h.moved)
+	clear(h.unlabelled)
 	if h.run("sync", "-n", "--allow-delete"); !strings.Contains(h.stdout, "nothing to do") {
 		h.Errorf("%s: not idle: %s%s", when, h.stdout, h.stderr)
 	}

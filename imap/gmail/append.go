@@ -21,13 +21,34 @@ type Batch struct {
 	sums    map[mailbox.ID]*mailbox.Summer
 }
 
+// errAstray means that nobody can tell whether what is to be uploaded is on the server already.
+var errAstray = fmt.Errorf("the server numbered its mailboxes anew, and All Mail does not tell what they hold; the next run tries again: %w", mailbox.ErrTemporary)
+
 // Append opens a batch.
 func (a *Account) Append(ctx context.Context, name mailbox.Name) (*Batch, error) {
+	if a.isAstray() {
+		return nil, &mailbox.MailboxError{Mailbox: name, Err: errAstray}
+	}
 	batch, err := a.Account.Append(ctx, name)
 	if err != nil {
 		return nil, err
 	}
 	return &Batch{batch: batch, account: a, name: name, sums: map[mailbox.ID]*mailbox.Summer{}}, nil
+}
+
+// isAstray tells whether All Mail was numbered anew and does not tell what it has.
+func (a *Account) isAstray() bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if !a.forgone || a.since.Validity == 0 {
+		return false
+	}
+	for _, l := range a.folders {
+		if l.Role == roleAll && l.Validity != 0 {
+			return l.Validity != a.since.Validity
+		}
+	}
+	return false
 }
 
 // Add sends one message. One that is marked \Deleted would be taken away at once, so that mark stays behind.
