@@ -110,7 +110,7 @@ var gmFaults = []gmFault{
 	{"F13 renumbered", func(h *gmHistory) {
 		h.forgets()
 		h.renumbers(h.web)
-	}, nil},
+	}, []int{4}}, // uploads wait if All Mail does not answer, too
 	{"F13 renumbered in between", func(h *gmHistory) {
 		h.forgets()
 		h.g.Fault(gimap.Fault{Verb: h.verb(), Nth: h.rng.IntN(4), Web: h.renumbers, At: h.point()})
