@@ -41,28 +41,41 @@ var directions = []struct {
 // What a server still does after a migration was killed is not copied by the next one, which waits for it.
 func TestMigrateKilledLate(t *testing.T) {
 	old, other := dovecotEnd(t), dovecotEnd(t)
+	far := imaptest.NewProxy(t, other.addr, imaptest.ProxyOptions{})
+	w := newMigration(t, old, &end{addr: far.Addr, user: other.user, password: other.password, account: other.account})
+	fillPlain(t, w.old, 100)
+	w.killedLate(far, "migrate", "old", "new")
+	again, said := w.process(t.Context(), "migrate", "old", "new")
+	if err := again.Run(); err != nil || !strings.Contains(said.String(), "complete") {
+		t.Fatalf("%v\n%s", err, said)
+	}
+	w.wantMigrated(t)
+}
+
+// killedLate kills a run when all that it stores is on its way, and the server has done none of it. The server does it while
+// the next run waits, or as soon as that one stores anything itself, which is too early.
+func (w *world) killedLate(proxy *imaptest.Proxy, args ...string) {
+	w.Helper()
 	const late = 2 * time.Second
+	w.late = late
 	reached, release := make(chan struct{}, 100), make(chan struct{})
-	far := imaptest.NewProxy(t, other.addr, imaptest.ProxyOptions{Before: func(verb string) {
+	proxy.Set(imaptest.ProxyOptions{Before: func(verb string) {
 		if verb == "APPEND" {
 			reached <- struct{}{}
 			<-release
 		}
 	}})
-	w := newMigration(t, old, &end{addr: far.Addr, user: other.user, password: other.password, account: other.account})
-	w.late = late
-	fillPlain(t, w.old, 100)
-	ctx, kill := context.WithCancel(t.Context())
-	cmd, out := w.process(ctx, "migrate", "old", "new")
+	ctx, kill := context.WithCancel(w.Context())
+	cmd, out := w.process(ctx, args...)
 	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
+		w.Fatal(err)
 	}
 	<-reached
 	time.AfterFunc(late/20, kill) // by then all of it is on its way
 	if err := ignoreExit(cmd.Wait()); err != nil {
-		t.Fatalf("%v\n%s", err, out)
+		w.Fatalf("%v\n%s", err, out)
 	}
-	far.Set(imaptest.ProxyOptions{Before: func(verb string) {
+	proxy.Set(imaptest.ProxyOptions{Before: func(verb string) {
 		if verb == "APPEND" {
 			reached <- struct{}{}
 		}
@@ -77,11 +90,6 @@ func TestMigrateKilledLate(t *testing.T) {
 		}
 		close(release)
 	}()
-	again, said := w.process(t.Context(), "migrate", "old", "new")
-	if err := again.Run(); err != nil || !strings.Contains(said.String(), "complete") {
-		t.Fatalf("%v\n%s", err, said)
-	}
-	w.wantMigrated(t)
 }
 
 // TestMigrateKilled kills migrations at random moments, in every direction between an ordinary server and Gmail. What the

@@ -18,40 +18,7 @@ func TestRestoreKilledLate(t *testing.T) {
 	w := backedUp(t, e, proxy.Addr, 60)
 	before := e.content(t, same)
 	empty(t, e)
-	const late = 2 * time.Second
-	reached, release := make(chan struct{}, 100), make(chan struct{})
-	proxy.Set(imaptest.ProxyOptions{Before: func(verb string) {
-		if verb == "APPEND" {
-			reached <- struct{}{}
-			<-release
-		}
-	}})
-	w.late = late
-	ctx, kill := context.WithCancel(t.Context())
-	cmd, out := w.process(ctx, "restore", "work")
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	<-reached
-	time.AfterFunc(late/20, kill) // by then all of it is on its way
-	if err := ignoreExit(cmd.Wait()); err != nil {
-		t.Fatalf("%v\n%s", err, out)
-	}
-	proxy.Set(imaptest.ProxyOptions{Before: func(verb string) {
-		if verb == "APPEND" {
-			reached <- struct{}{}
-		}
-	}})
-	for len(reached) > 0 {
-		<-reached
-	}
-	go func() {
-		select {
-		case <-reached: // too early
-		case <-time.After(late / 4):
-		}
-		close(release)
-	}()
+	w.killedLate(proxy, "restore", "work")
 	again, said := w.process(t.Context(), "restore", "-v", "work")
 	if err := again.Run(); err != nil || !strings.Contains(said.String(), "may still be at work") {
 		t.Fatalf("%v\n%s", err, said)
